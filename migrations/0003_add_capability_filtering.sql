@@ -1,0 +1,303 @@
+-- An execution is pinned to the version of the runtime that began it, and a
+-- process claims only what it can replay.
+
+ALTER TABLE executions ADD COLUMN IF NOT EXISTS duroxide_version_major integer;
+ALTER TABLE executions ADD COLUMN IF NOT EXISTS duroxide_version_minor integer;
+ALTER TABLE executions ADD COLUMN IF NOT EXISTS duroxide_version_patch integer;
+
+-- One overload only: the range is new, and a later version adds a result column.
+DROP FUNCTION IF EXISTS fetch_orchestration_item(bigint, bigint);
+DROP FUNCTION IF EXISTS fetch_orchestration_item(bigint, bigint, bigint, bigint);
+-- Claims the instance whose oldest visible message is due first, with all of
+-- its visible messages and its history.
+-- The range admits executions pinned to a version inside it, and unpinned ones.
+CREATE OR REPLACE FUNCTION fetch_orchestration_item(
+    p_now_ms bigint,
+    p_lock_timeout_ms bigint,
+    p_min_version_packed bigint DEFAULT NULL,
+    p_max_version_packed bigint DEFAULT NULL
+) RETURNS TABLE (
+    out_instance_id text,
+    out_orchestration_name text,
+    out_orchestration_version text,
+    out_execution_id bigint,
+    out_history jsonb,
+    out_messages jsonb,
+    out_lock_token text,
+    out_attempt_count integer
+)
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    v_now timestamptz := to_timestamp(p_now_ms / 1000.0);
+    v_until bigint := p_now_ms + p_lock_timeout_ms;
+    v_instance text;
+    v_first jsonb;
+BEGIN
+    -- Chosen without a lock.
+    SELECT q.instance_id INTO v_instance
+      FROM orchestrator_queue q
+      LEFT JOIN instances i ON i.instance_id = q.instance_id
+      LEFT JOIN executions e ON e.instance_id = i.instance_id AND e.execution_id = i.current_execution_id
+     WHERE q.visible_at <= v_now
+       AND NOT EXISTS (SELECT 1
+                         FROM instance_locks l
+                        WHERE l.instance_id = q.instance_id AND l.locked_until > p_now_ms)
+       AND (p_min_version_packed IS NULL
+            OR e.duroxide_version_major IS NULL
+            OR e.duroxide_version_major * 1000000 + e.duroxide_version_minor * 1000 + e.duroxide_version_patch
+               BETWEEN p_min_version_packed AND p_max_version_packed)
+     ORDER BY q.visible_at, q.id
+     LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+
+    -- One claimer per instance at a time: upserts of instance_locks by
+    -- several at once can deadlock inside its index.
+    PERFORM pg_advisory_xact_lock(hashtext(v_instance)::bigint);
+
+    -- The wait may have made the choice stale, so it is checked again.
+    PERFORM 1
+       FROM orchestrator_queue q
+       LEFT JOIN instances i ON i.instance_id = q.instance_id
+       LEFT JOIN executions e ON e.instance_id = i.instance_id AND e.execution_id = i.current_execution_id
+      WHERE q.instance_id = v_instance
+        AND q.visible_at <= v_now
+        AND NOT EXISTS (SELECT 1
+                          FROM instance_locks l
+                         WHERE l.instance_id = q.instance_id AND l.locked_until > p_now_ms)
+        AND (p_min_version_packed IS NULL
+             OR e.duroxide_version_major IS NULL
+             OR e.duroxide_version_major * 1000000 + e.duroxide_version_minor * 1000 + e.duroxide_version_patch
+                BETWEEN p_min_version_packed AND p_max_version_packed)
+      LIMIT 1
+        FOR UPDATE OF q SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+
+    out_lock_token := 'lock_' || gen_random_uuid();
+    INSERT INTO instance_locks AS l (instance_id, lock_token, locked_until, locked_at)
+    VALUES (v_instance, out_lock_token, v_until, p_now_ms)
+    ON CONFLICT (instance_id) DO UPDATE
+       SET lock_token = EXCLUDED.lock_token, locked_until = EXCLUDED.locked_until,
+           locked_at = EXCLUDED.locked_at
+     WHERE l.locked_until <= p_now_ms;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+
+    UPDATE orchestrator_queue q
+       SET lock_token = out_lock_token, locked_until = v_until, attempt_count = q.attempt_count + 1
+     WHERE q.instance_id = v_instance
+       AND q.visible_at <= v_now
+       AND (q.lock_token IS NULL OR q.locked_until <= p_now_ms);
+    SELECT coalesce(jsonb_agg(q.work_item::jsonb ORDER BY q.id), '[]'), coalesce(max(q.attempt_count), 1)
+      INTO out_messages, out_attempt_count
+      FROM orchestrator_queue q
+     WHERE q.lock_token = out_lock_token;
+
+    out_instance_id := v_instance;
+    SELECT i.orchestration_name, coalesce(i.orchestration_version, 'unknown'), i.current_execution_id
+      INTO out_orchestration_name, out_orchestration_version, out_execution_id
+      FROM instances i
+     WHERE i.instance_id = v_instance;
+    IF FOUND THEN
+        SELECT coalesce(jsonb_agg(h.event_data::jsonb ORDER BY h.event_id), '[]') INTO out_history
+          FROM history h
+         WHERE h.instance_id = v_instance AND h.execution_id = out_execution_id;
+    ELSE
+        -- No turn was ever recorded: the identity comes from what there is.
+        SELECT coalesce(jsonb_agg(h.event_data::jsonb ORDER BY h.execution_id, h.event_id), '[]') INTO out_history
+          FROM history h
+         WHERE h.instance_id = v_instance;
+        out_execution_id := 1;
+        IF out_history -> 0 ? 'OrchestrationStarted' THEN
+            v_first := out_history -> 0 -> 'OrchestrationStarted';
+            out_orchestration_name := v_first ->> 'name';
+            out_orchestration_version := v_first ->> 'version';
+        ELSIF out_messages -> 0 ? 'StartOrchestration' THEN
+            v_first := out_messages -> 0 -> 'StartOrchestration';
+            out_orchestration_name := v_first ->> 'orchestration';
+            out_orchestration_version := coalesce(v_first ->> 'version', 'unknown');
+            out_execution_id := coalesce((v_first ->> 'execution_id')::bigint, 1);
+        ELSIF out_messages -> 0 ? 'ContinueAsNew' THEN
+            v_first := out_messages -> 0 -> 'ContinueAsNew';
+            out_orchestration_name := v_first ->> 'orchestration';
+            out_orchestration_version := coalesce(v_first ->> 'version', 'unknown');
+        ELSE
+            out_orchestration_name := 'Unknown';
+            out_orchestration_version := 'unknown';
+        END IF;
+    END IF;
+    RETURN NEXT;
+END
+$$;
+
+-- Records a whole turn or nothing of it, as long as its lease is live.
+CREATE OR REPLACE FUNCTION ack_orchestration_item(
+    p_lock_token text,
+    p_now_ms bigint,
+    p_execution_id bigint,
+    p_history_delta jsonb,
+    p_worker_items jsonb,
+    p_orchestrator_items jsonb,
+    p_metadata jsonb,
+    p_cancelled_activities jsonb DEFAULT '[]'
+) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    v_now timestamptz := to_timestamp(p_now_ms / 1000.0);
+    v_instance text;
+    v_name text := p_metadata ->> 'orchestration_name';
+    v_version text := p_metadata ->> 'orchestration_version';
+    v_parent text := p_metadata ->> 'parent_instance_id';
+    v_status text := p_metadata ->> 'status';
+    v_pin jsonb := p_metadata -> 'pinned_duroxide_version';
+    v_item jsonb;
+    v_kind text;
+    v_body jsonb;
+    v_fire_at_ms bigint;
+BEGIN
+    SELECT l.instance_id INTO v_instance
+      FROM instance_locks l
+     WHERE l.lock_token = p_lock_token AND l.locked_until > p_now_ms;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'Invalid lock token';
+    END IF;
+
+    IF v_name IS NOT NULL AND v_version IS NOT NULL THEN
+        INSERT INTO instances (instance_id, orchestration_name, orchestration_version, current_execution_id,
+                               created_at, updated_at, parent_instance_id)
+        VALUES (v_instance, v_name, v_version, p_execution_id, v_now, v_now, v_parent)
+        ON CONFLICT (instance_id) DO NOTHING;
+        -- A parent is set once; a later turn cannot change it.
+        UPDATE instances t
+           SET orchestration_name = v_name, orchestration_version = v_version, updated_at = v_now,
+               parent_instance_id = coalesce(t.parent_instance_id, v_parent)
+         WHERE t.instance_id = v_instance;
+    END IF;
+
+    INSERT INTO executions (instance_id, execution_id, status, started_at)
+    VALUES (v_instance, p_execution_id, 'Running', v_now)
+    ON CONFLICT (instance_id, execution_id) DO NOTHING;
+    UPDATE instances t
+       SET current_execution_id = greatest(t.current_execution_id, p_execution_id), updated_at = v_now
+     WHERE t.instance_id = v_instance;
+
+    -- No ON CONFLICT: an event that is already there means two turns wrote
+    -- the same history, and the whole acknowledgement must fail.
+    IF p_history_delta IS NOT NULL AND jsonb_array_length(p_history_delta) > 0 THEN
+        INSERT INTO history (instance_id, execution_id, event_id, event_type, event_data, created_at)
+        SELECT v_instance, p_execution_id, (e.value ->> 'event_id')::bigint, e.value ->> 'event_type',
+               e.value ->> 'event_data', v_now
+          FROM jsonb_array_elements(p_history_delta) e;
+    END IF;
+
+    IF v_status IS NOT NULL THEN
+        UPDATE executions t
+           SET status = v_status, output = p_metadata ->> 'output',
+               completed_at = CASE WHEN v_status IN ('Completed', 'Failed') THEN v_now END
+         WHERE t.instance_id = v_instance AND t.execution_id = p_execution_id;
+    END IF;
+
+    IF jsonb_typeof(v_pin) = 'object' THEN
+        UPDATE executions t
+           SET duroxide_version_major = (v_pin ->> 'major')::integer,
+               duroxide_version_minor = (v_pin ->> 'minor')::integer,
+               duroxide_version_patch = (v_pin ->> 'patch')::integer
+         WHERE t.instance_id = v_instance AND t.execution_id = p_execution_id;
+    END IF;
+
+    IF p_worker_items IS NOT NULL AND jsonb_array_length(p_worker_items) > 0 THEN
+        FOR v_item IN SELECT e.value FROM jsonb_array_elements(p_worker_items) e LOOP
+            INSERT INTO worker_queue (work_item, visible_at, created_at)
+            VALUES (v_item::text, v_now, v_now);
+        END LOOP;
+    END IF;
+
+    IF p_orchestrator_items IS NOT NULL AND jsonb_array_length(p_orchestrator_items) > 0 THEN
+        FOR v_item IN SELECT e.value FROM jsonb_array_elements(p_orchestrator_items) e LOOP
+            -- The kind of an item is its one top-level key. An item of no
+            -- known kind goes to the instance that is being acknowledged.
+            SELECT k.key, k.value INTO v_kind, v_body
+              FROM jsonb_each(CASE WHEN jsonb_typeof(v_item) = 'object' THEN v_item ELSE '{}' END) k
+             WHERE k.key IN ('StartOrchestration', 'ContinueAsNew', 'TimerFired', 'ActivityCompleted',
+                             'ActivityFailed', 'ExternalRaised', 'CancelInstance',
+                             'SubOrchCompleted', 'SubOrchFailed')
+             LIMIT 1;
+            v_fire_at_ms := CASE WHEN v_kind = 'TimerFired' THEN (v_body ->> 'fire_at_ms')::bigint END;
+            INSERT INTO orchestrator_queue (instance_id, work_item, visible_at, created_at)
+            VALUES (CASE
+                        WHEN v_kind IS NULL THEN v_instance
+                        WHEN v_kind IN ('SubOrchCompleted', 'SubOrchFailed') THEN v_body ->> 'parent_instance'
+                        ELSE v_body ->> 'instance'
+                    END,
+                    v_item::text,
+                    CASE WHEN v_fire_at_ms > 0 THEN to_timestamp(v_fire_at_ms / 1000.0) ELSE v_now END,
+                    v_now);
+        END LOOP;
+    END IF;
+
+    -- After the worker items, so that an activity scheduled and cancelled in
+    -- one turn never runs. A row that a worker holds goes too: its next
+    -- renewal or acknowledgement fails, which is how the worker learns of it.
+    IF p_cancelled_activities IS NOT NULL AND jsonb_array_length(p_cancelled_activities) > 0 THEN
+        FOR v_item IN SELECT e.value FROM jsonb_array_elements(p_cancelled_activities) e LOOP
+            DELETE FROM worker_queue w
+             WHERE w.work_item::jsonb -> 'ActivityExecute' ->> 'instance' = v_instance
+               AND (w.work_item::jsonb -> 'ActivityExecute' ->> 'execution_id')::bigint
+                   = (v_item ->> 'execution_id')::bigint
+               AND (w.work_item::jsonb -> 'ActivityExecute' ->> 'id')::bigint
+                   = (v_item ->> 'activity_id')::bigint;
+        END LOOP;
+    END IF;
+
+    -- Only the messages of this claim; what arrived since stays queued.
+    DELETE FROM orchestrator_queue q WHERE q.lock_token = p_lock_token;
+    DELETE FROM instance_locks l WHERE l.lock_token = p_lock_token;
+END
+$$;
+
+-- Removes all that the migrations made, this function included; for tests.
+CREATE OR REPLACE FUNCTION cleanup_schema() RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    DROP TABLE IF EXISTS instance_locks CASCADE;
+    DROP TABLE IF EXISTS worker_queue CASCADE;
+    DROP TABLE IF EXISTS orchestrator_queue CASCADE;
+    DROP TABLE IF EXISTS history CASCADE;
+    DROP TABLE IF EXISTS executions CASCADE;
+    DROP TABLE IF EXISTS instances CASCADE;
+    DROP TABLE IF EXISTS _duroxide_migrations CASCADE;
+
+    DROP FUNCTION IF EXISTS list_instances();
+    DROP FUNCTION IF EXISTS list_executions(text);
+    DROP FUNCTION IF EXISTS latest_execution_id(text);
+    DROP FUNCTION IF EXISTS list_instances_by_status(text);
+    DROP FUNCTION IF EXISTS get_instance_info(text);
+    DROP FUNCTION IF EXISTS get_execution_info(text, bigint);
+    DROP FUNCTION IF EXISTS get_system_metrics();
+    DROP FUNCTION IF EXISTS get_queue_depths(bigint);
+    DROP FUNCTION IF EXISTS enqueue_orchestrator_work(text, text, timestamptz, bigint, text, text, bigint);
+    DROP FUNCTION IF EXISTS fetch_orchestration_item(bigint, bigint, bigint, bigint);
+    DROP FUNCTION IF EXISTS ack_orchestration_item(text, bigint, bigint, jsonb, jsonb, jsonb, jsonb, jsonb);
+    DROP FUNCTION IF EXISTS abandon_orchestration_item(text, bigint, bigint, boolean);
+    DROP FUNCTION IF EXISTS renew_orchestration_item_lock(text, bigint, bigint);
+    DROP FUNCTION IF EXISTS enqueue_worker_work(text, bigint);
+    DROP FUNCTION IF EXISTS fetch_work_item(bigint, bigint);
+    DROP FUNCTION IF EXISTS ack_worker(text, text, text, bigint);
+    DROP FUNCTION IF EXISTS abandon_work_item(text, bigint, bigint, boolean);
+    DROP FUNCTION IF EXISTS renew_work_item_lock(text, bigint, bigint);
+    DROP FUNCTION IF EXISTS fetch_history(text);
+    DROP FUNCTION IF EXISTS fetch_history_with_execution(text, bigint);
+    DROP FUNCTION IF EXISTS append_history(text, bigint, jsonb, bigint);
+    DROP FUNCTION IF EXISTS list_children(text);
+    DROP FUNCTION IF EXISTS get_parent_id(text);
+    DROP FUNCTION IF EXISTS delete_instances_atomic(text[], boolean);
+    DROP FUNCTION IF EXISTS prune_executions(text, integer, bigint);
+    DROP FUNCTION IF EXISTS notify_orch_work();
+    DROP FUNCTION IF EXISTS notify_worker_work();
+    DROP FUNCTION IF EXISTS cleanup_schema();
+END
+$$;
