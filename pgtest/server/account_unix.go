@@ -1,0 +1,96 @@
+//go:build unix
+
+package server
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// immediateShutdown makes the server end at once, without a checkpoint.
+const immediateShutdown = syscall.SIGQUIT
+
+// account is who runs the server.
+type account struct {
+	other    bool // not who runs this process
+	uid, gid uint32
+}
+
+// serverAccount is the account of this process or, for root, an unprivileged
+// one, because PostgreSQL refuses to run as root.
+func serverAccount() (account, error) {
+	if os.Geteuid() != 0 {
+		return account{}, nil
+	}
+	for _, name := range []string{"nobody", "daemon"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+		if err := errors.Join(err1, err2); err != nil {
+			return account{}, fmt.Errorf("user %s: %w", name, err)
+		}
+		return account{other: true, uid: uint32(uid), gid: uint32(gid)}, nil
+	}
+	return account{}, errors.New("PostgreSQL does not run as root, and there is no user nobody or daemon to run it as")
+}
+
+func (a account) sysProcAttr() *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Setpgid: true}
+	if a.other {
+		attr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid}
+	}
+	return attr
+}
+
+// tempDir makes a directory that only the account can use.
+func (a account) tempDir() (string, error) {
+	parent := os.TempDir()
+	if !a.reaches(parent) {
+		parent = "/tmp"
+	}
+	dir, err := os.MkdirTemp(parent, "pgtest-")
+	if err != nil {
+		return "", err
+	}
+	return dir, a.own(dir)
+}
+
+func (a account) writeFile(name, text string) error {
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		return err
+	}
+	return a.own(name)
+}
+
+func (a account) own(name string) error {
+	if !a.other {
+		return nil
+	}
+	return os.Chown(name, int(a.uid), int(a.gid))
+}
+
+// reaches tells whether the account may enter dir and all parents of it that
+// exist. Our own account may, or gets an error that says so.
+func (a account) reaches(dir string) bool {
+	if !a.other {
+		return true
+	}
+	for {
+		if info, err := os.Stat(dir); err == nil && info.Mode()&0o001 == 0 {
+			return false
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return true
+		}
+		dir = parent
+	}
+}

@@ -1,0 +1,50 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os/exec"
+	"path/filepath"
+)
+
+// watchdogScript waits on a pipe that the starting process holds. A line means
+// that the server was stopped in order. The end of the file without a line means
+// that the process is gone, however it ended: the kernel closes its pipes.
+//
+// The server may have been started so late that its note is not yet written;
+// a second is plenty. Without its note it ends by itself within a minute.
+const watchdogScript = `
+read -r line && exit 0
+[ -s "$1/postmaster.pid" ] || sleep 1
+"$2" stop --pgdata="$1" --mode=immediate --wait
+rm -rf "$3"
+`
+
+// watchdog is a child that outlives a killed parent and cleans up after it. It is
+// a pipe rather than Linux's parent-death signal, because that follows the thread
+// that forked, not the process, and nobody would remove the directory.
+type watchdog struct {
+	cmd  *exec.Cmd
+	pipe io.WriteCloser
+}
+
+func startWatchdog(ctx context.Context, c *cluster) (*watchdog, error) {
+	cmd := c.command(context.WithoutCancel(ctx), "sh", "-c", watchdogScript, "pgtest-watchdog",
+		c.data(), filepath.Join(c.bin, "pg_ctl"), c.dir)
+	cmd.Dir = "/" // it removes the other
+	pipe, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, errors.Join(err, pipe.Close())
+	}
+	return &watchdog{cmd: cmd, pipe: pipe}, nil
+}
+
+// dismiss ends the watchdog after an orderly stop.
+func (w *watchdog) dismiss() error {
+	_, err := io.WriteString(w.pipe, "stopped\n")
+	return errors.Join(err, w.pipe.Close(), w.cmd.Wait())
+}
