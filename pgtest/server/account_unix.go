@@ -53,7 +53,7 @@ func (a account) sysProcAttr() *syscall.SysProcAttr {
 // tempDir makes a directory that only the account can use.
 func (a account) tempDir() (string, error) {
 	parent := os.TempDir()
-	if !a.reaches(parent) {
+	if !a.reaches(parent) || !a.writes(parent) {
 		parent = "/tmp"
 	}
 	dir, err := os.MkdirTemp(parent, "pgtest-")
@@ -93,4 +93,11 @@ func (a account) reaches(dir string) bool {
 		}
 		dir = parent
 	}
+}
+
+// writes tells whether the account, so its watchdog, may remove what it owns in
+// dir.
+func (a account) writes(dir string) bool {
+	info, err := os.Stat(dir)
+	return !a.other || err == nil && info.Mode()&0o002 != 0
 }

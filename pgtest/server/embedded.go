@@ -49,6 +49,9 @@ func fetchEmbedded(ctx context.Context, cfg *config, acct account) (bin string, 
 	if checkBinaries(ctx, bin, cfg.version) == nil {
 		return bin, nil
 	}
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", err
 	}
@@ -62,8 +65,8 @@ func fetchEmbedded(ctx context.Context, cfg *config, acct account) (bin string, 
 	// goroutine ends with the request.
 	done := make(chan error, 1)
 	go func() {
-		defer func() { _ = os.RemoveAll(staging) }()
-		done <- unpackEmbedded(context.WithoutCancel(ctx), cfg, ver, staging, dir)
+		err := unpackEmbedded(context.WithoutCancel(ctx), cfg, ver, staging, dir)
+		done <- errors.Join(err, os.RemoveAll(staging))
 	}()
 	select {
 	case <-ctx.Done():

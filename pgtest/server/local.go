@@ -26,7 +26,11 @@ var installations = []string{
 // findLocal returns the first directory of server programs that has the wanted
 // version.
 func findLocal(ctx context.Context, want version) (bin string, err error) {
-	dirs := localDirs(ctx)
+	dirs := localDirs(ctx, installations)
+	return firstUsable(ctx, dirs, want)
+}
+
+func firstUsable(ctx context.Context, dirs []string, want version) (bin string, err error) {
 	if len(dirs) == 0 {
 		return "", fmt.Errorf("no initdb in PATH, no %s, no pg_config", strings.Join(installations, ", no "))
 	}
@@ -41,7 +45,7 @@ func findLocal(ctx context.Context, want version) (bin string, err error) {
 	return "", errors.Join(reasons...)
 }
 
-func localDirs(ctx context.Context) []string {
+func localDirs(ctx context.Context, patterns []string) []string {
 	var dirs []string
 	if path, err := exec.LookPath("initdb"); err == nil {
 		// The real place says more than a directory of links.
@@ -50,7 +54,7 @@ func localDirs(ctx context.Context) []string {
 		}
 		dirs = append(dirs, filepath.Dir(path))
 	}
-	for _, pattern := range installations {
+	for _, pattern := range patterns {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			continue // only a malformed pattern does this
@@ -74,7 +78,11 @@ var digits = regexp.MustCompile(`\d+`)
 
 func newestFirst(a, b string) int {
 	number := func(dir string) int {
-		n, err := strconv.Atoi(digits.FindString(dir))
+		all := digits.FindAllString(dir, -1)
+		if len(all) == 0 {
+			return 0
+		}
+		n, err := strconv.Atoi(all[len(all)-1])
 		if err != nil {
 			return 0
 		}

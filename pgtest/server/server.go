@@ -61,7 +61,8 @@ type Server struct {
 	// Source is where the server comes from.
 	Source Source
 
-	stop func() error
+	cluster *cluster // nil if Start did not start it
+	stop    func() error
 }
 
 // Stop stops the server and removes its data, unless DATABASE_URL named it.
@@ -131,6 +132,7 @@ func startFrom(ctx context.Context, cfg *config, src Source) (*Server, error) {
 		URL:         c.url(),
 		Description: fmt.Sprintf("PostgreSQL %s from %s on port %d (fsync %s)", info.version, from, c.port, info.fsync),
 		Source:      src,
+		cluster:     c,
 		stop:        sync.OnceValue(c.stop),
 	}, nil
 }

@@ -12,13 +12,18 @@ import (
 // that the server was stopped in order. The end of the file without a line means
 // that the process is gone, however it ended: the kernel closes its pipes.
 //
-// The server may have been started so late that its note is not yet written;
-// a second is plenty. Without its note it ends by itself within a minute.
+// The server may have been started so late that its note is not yet written, and
+// initdb may still be at work and make the directory again: hence the pauses.
 const watchdogScript = `
 read -r line && exit 0
 [ -s "$1/postmaster.pid" ] || sleep 1
-"$2" stop --pgdata="$1" --mode=immediate --wait
-rm -rf "$3"
+[ -s "$1/postmaster.pid" ] && "$2" stop --pgdata="$1" --mode=immediate --wait
+for i in 1 2 3 4 5; do
+	rm -rf "$3"
+	sleep 1
+	[ -e "$3" ] || exit 0
+done
+exit 1
 `
 
 // watchdog is a child that outlives a killed parent and cleans up after it. It is
