@@ -54,9 +54,12 @@ var (
 	KindPanicked            = AppErrorKind{Name: "Panicked"}
 )
 
+// nameCancelled is the stored name of the one kind that has a payload.
+const nameCancelled = "Cancelled"
+
 // KindCancelled is the application error kind of a cancelled orchestration.
 func KindCancelled(reason string) AppErrorKind {
-	return AppErrorKind{Name: "Cancelled", Reason: reason}
+	return AppErrorKind{Name: nameCancelled, Reason: reason}
 }
 
 // ApplicationError is an error that user code returned or caused. It is the
@@ -122,7 +125,7 @@ func (e ConfigurationError) Error() string {
 // Error returns the display text of contract 2.3.
 func (e ApplicationError) Error() string {
 	switch e.Kind.Name {
-	case "Cancelled":
+	case nameCancelled:
 		return "canceled: " + e.Kind.Reason
 	case "Panicked":
 		return "orchestration panicked: " + e.Message
