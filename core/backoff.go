@@ -42,7 +42,9 @@ func ExponentialBackoff(base time.Duration, multiplier float64, limit time.Durat
 func DefaultBackoff() Backoff { return ExponentialBackoff(100*time.Millisecond, 2, 30*time.Second) }
 
 // Delay returns the wait after the given failed attempt, of which the first
-// is 1. Attempt 0 counts as 1 for an exponential back-off.
+// is 1. Attempt 0 counts as 1 for an exponential back-off, whose exponent is a
+// signed 32-bit number as everywhere in the family: above 2^31 attempts it is
+// negative.
 func (b Backoff) Delay(attempt uint32) time.Duration {
 	switch b.kind {
 	case backoffFixed:
@@ -53,7 +55,7 @@ func (b Backoff) Delay(attempt uint32) time.Duration {
 		}
 		return b.base * time.Duration(attempt)
 	case backoffExponential:
-		exponent := float64(max(attempt, 1) - 1)
+		exponent := float64(int32(max(attempt, 1) - 1))
 		ns := float64(b.base) * math.Pow(b.multiplier, exponent)
 		if !(ns < float64(b.max)) { // also infinite or not a number
 			return b.max
