@@ -61,13 +61,16 @@ type Result struct {
 const (
 	defaultLockTimeout = 2 * time.Second
 	lockAttempts       = 10
-	retryPause         = 250 * time.Millisecond
 )
 
 // Run migrates or verifies a schema over one connection, which nothing else may
 // use meanwhile. The connection is left as it was found, or closed if it broke.
 func Run(ctx context.Context, conn *pgx.Conn, options *Options) (Result, error) {
-	r, err := newRunner(conn, options)
+	return runFS(ctx, conn, FS(), options)
+}
+
+func runFS(ctx context.Context, conn *pgx.Conn, fsys fs.FS, options *Options) (Result, error) {
+	r, err := newRunner(conn, fsys, options)
 	if err != nil {
 		return Result{}, fmt.Errorf("migrations: %w", err)
 	}
@@ -111,13 +114,17 @@ type runner struct {
 	result      Result
 }
 
-func newRunner(conn *pgx.Conn, options *Options) (*runner, error) {
+func newRunner(conn *pgx.Conn, fsys fs.FS, options *Options) (*runner, error) {
 	var o Options
 	if options != nil {
 		o = *options
 	}
+	files, err := listFiles(fsys)
+	if err != nil {
+		return nil, err
+	}
 	r := &runner{
-		conn: conn, fsys: FS(), files: Files(),
+		conn: conn, fsys: fsys, files: files,
 		schema: o.Schema, policy: o.Policy, upTo: o.UpTo, lockTimeout: o.LockTimeout, log: o.Logger,
 	}
 	if r.schema == "" {
@@ -246,7 +253,7 @@ func (r *runner) apply(ctx context.Context, file File) error {
 		select {
 		case <-ctx.Done():
 			return &FileError{File: file, Err: context.Cause(ctx)}
-		case <-time.After(retryPause):
+		case <-time.After(r.lockTimeout): // for the queries that queued behind it
 		}
 	}
 }

@@ -10,7 +10,10 @@ import (
 // <schema>_worker_work, in the 63 bytes that PostgreSQL allows a channel.
 const maxSchemaName = 51
 
-var schemaName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+var (
+	schemaName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+	mixedCase  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
 
 // ValidateSchemaName tells whether name can be the name of a schema: lower-case
 // letters, digits and underscores, not beginning with a digit, at most 51
@@ -24,10 +27,9 @@ func ValidateSchemaName(name string) error {
 	switch {
 	case name == "":
 		return fmt.Errorf("%w: it is empty", ErrInvalidSchemaName)
+	case !schemaName.MatchString(name) && mixedCase.MatchString(name):
+		return fmt.Errorf("%w: %q has upper-case letters; use %q", ErrInvalidSchemaName, name, strings.ToLower(name))
 	case !schemaName.MatchString(name):
-		if folded := strings.ToLower(name); folded != name && schemaName.MatchString(folded) {
-			return fmt.Errorf("%w: %q has upper-case letters; use %q", ErrInvalidSchemaName, name, folded)
-		}
 		return fmt.Errorf("%w: %q must match [a-z_][a-z0-9_]*", ErrInvalidSchemaName, name)
 	case len(name) > maxSchemaName:
 		return fmt.Errorf("%w: %q has %d bytes; at most %d leave room for the names of the notification channels",

@@ -1,0 +1,320 @@
+package migrations_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/duroxide/duroxide-go/migrations"
+	"github.com/duroxide/duroxide-go/migrations/migrationstest"
+)
+
+func TestPolicies(t *testing.T) {
+	t.Parallel()
+	files := migrations.Files()
+	for _, test := range []struct {
+		name    string
+		from    int
+		options migrations.Options
+		applied []migrations.File
+	}{
+		{"apply", 0, migrations.Options{}, files},
+		{"apply the rest", 7, migrations.Options{}, files[7:]},
+		{"apply shared", 0, migrations.Options{Policy: migrations.ApplyShared}, files[:migrations.SharedVersion]},
+		{"apply up to 3", 0, migrations.Options{UpTo: 3}, files[:3]},
+		{"apply shared up to 3", 1, migrations.Options{UpTo: 3, Policy: migrations.ApplyShared}, files[1:3]},
+		{"already past it", 5, migrations.Options{UpTo: 3}, nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			f := setupAt(t, test.from)
+			test.options.Schema = f.Schema
+			result, err := migrations.RunPool(t.Context(), f.Pool, &test.options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := migrations.Result{Applied: test.applied, Version: test.from + len(test.applied)}
+			if diff := cmp.Diff(want, result); diff != "" {
+				t.Errorf("result (-want +got):\n%s", diff)
+			}
+			f.want(wantLedger(want.Version), ledgerSQL)
+			test.options.Policy = migrations.Verify
+			if _, err := migrations.RunPool(t.Context(), f.Pool, &test.options); err != nil {
+				t.Errorf("verify afterwards: %v", err)
+			}
+		})
+	}
+}
+
+func TestNoneDoesNothing(t *testing.T) {
+	t.Parallel()
+	f := setupAt(t, 0)
+	conn := f.connect()
+	conn.Close(t.Context())
+	result, err := migrations.Run(t.Context(), conn, &migrations.Options{Schema: f.Schema, Policy: migrations.None})
+	if err != nil || result.Version != 0 {
+		t.Errorf("got %+v and error %v", result, err)
+	}
+}
+
+func TestBadOptions(t *testing.T) {
+	t.Parallel()
+	for want, options := range map[string]migrations.Options{
+		`use "orders"`:         {Schema: "Orders"},
+		"unknown policy 9":     {Policy: 9},
+		"no version 12":        {UpTo: 12},
+		"no version -1":        {UpTo: -1},
+		"shorter than a milli": {LockTimeout: time.Microsecond},
+	} {
+		_, err := migrations.Run(t.Context(), nil, &options)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want one with %q", err, want)
+		}
+	}
+}
+
+// A pool's connection goes back as it came, whatever its defaults.
+func TestSessionIsLeftAsFound(t *testing.T) {
+	t.Parallel()
+	f := setupAt(t, 0)
+	conn := f.connect()
+	f.execOn(conn, `SET default_transaction_isolation TO 'serializable'`)
+	f.execOn(conn, `SET lock_timeout TO '7s'`)
+	f.execOn(conn, `SET search_path TO ''`)
+	if _, err := migrations.Run(t.Context(), conn, &migrations.Options{Schema: f.Schema}); err != nil {
+		t.Fatal(err)
+	}
+	var path, timeout string
+	var locks int
+	err := conn.QueryRow(t.Context(), `SELECT current_setting('search_path'), current_setting('lock_timeout'),
+		(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())`).Scan(&path, &timeout, &locks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if path != `""` || timeout != "7s" || locks != 0 {
+		t.Errorf("search_path %s, lock_timeout %s, %d advisory locks", path, timeout, locks)
+	}
+}
+
+// withFile returns the real migrations and one more.
+func withFile(t *testing.T, name, sql string) fs.FS {
+	t.Helper()
+	fsys := fstest.MapFS{name: {Data: []byte(sql)}}
+	for _, file := range migrations.Files() {
+		data, err := fs.ReadFile(migrations.FS(), file.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fsys[file.Name] = &fstest.MapFile{Data: data}
+	}
+	return fsys
+}
+
+func TestFailingFile(t *testing.T) {
+	t.Parallel()
+	f := setupAt(t, 10)
+	fsys := withFile(t, "0012_broken.sql", "-- Broken.\nCREATE TABLE extra (id bigint);\nSELECT 1 FROM nowhere;\n")
+
+	result, err := migrations.RunFS(t.Context(), f.connect(), fsys, &migrations.Options{Schema: f.Schema})
+	var fileErr *migrations.FileError
+	if !errors.As(err, &fileErr) || fileErr.File.Version != 12 || fileErr.Line != 3 {
+		t.Errorf("got error %v, want one for line 3 of version 12", err)
+	}
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || pgErr.Code != "42P01" {
+		t.Errorf("error %v does not hold the server's", err)
+	}
+	if !strings.Contains(err.Error(), "0012_broken.sql:3: ") {
+		t.Errorf("error %q does not name the file", err)
+	}
+	want := migrations.Result{Applied: migrations.Files()[10:11], Version: 11}
+	if diff := cmp.Diff(want, result); diff != "" {
+		t.Errorf("result (-want +got):\n%s", diff)
+	}
+	f.want(wantLedger(11), ledgerSQL)
+	f.want([]string{"true"}, `SELECT to_regclass($1) IS NULL`, f.Schema+".extra")
+	f.want([]string{}, `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND ((classid::bigint << 32) | objid::bigint) = $1`,
+		migrations.LockKey(f.Schema))
+}
+
+// signals is a log handler that sends each message of one level on.
+type signals struct {
+	level slog.Level
+	sent  chan string
+}
+
+func (s signals) Enabled(_ context.Context, level slog.Level) bool { return level == s.level }
+func (s signals) WithAttrs([]slog.Attr) slog.Handler               { return s }
+func (s signals) WithGroup(string) slog.Handler                    { return s }
+
+func (s signals) Handle(ctx context.Context, record slog.Record) error {
+	select {
+	case s.sent <- record.Message:
+	default:
+	}
+	return nil
+}
+
+func TestWaitsForTableLocks(t *testing.T) {
+	t.Parallel()
+	f := setupAt(t, 1)
+	options := &migrations.Options{Schema: f.Schema, LockTimeout: 20 * time.Millisecond}
+
+	reader := f.connect()
+	f.execOn(reader, `BEGIN`)
+	f.execOn(reader, `SELECT FROM {S}.instances`)
+	result, err := migrations.RunPool(t.Context(), f.Pool, options)
+	var fileErr *migrations.FileError
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &fileErr) || fileErr.File.Version != 2 || !errors.As(err, &pgErr) || pgErr.Code != "55P03" {
+		t.Errorf("got error %v, want a lock time-out in version 2", err)
+	}
+	if result.Version != 1 {
+		t.Errorf("version %d after the failure", result.Version)
+	}
+
+	waiting := signals{slog.LevelWarn, make(chan string, 1)}
+	options.Logger = slog.New(waiting)
+	done := make(chan error)
+	go func() {
+		_, err := migrations.RunPool(t.Context(), f.Pool, options)
+		done <- err
+	}()
+	<-waiting.sent
+	f.execOn(reader, `COMMIT`)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	f.want(wantLedger(migrations.SharedVersion), ledgerSQL)
+}
+
+func TestWaitsForAnotherRun(t *testing.T) {
+	t.Parallel()
+	f := setupAt(t, 10)
+	holder := f.connect()
+	f.execOn(holder, `SELECT pg_advisory_lock($1)`, migrations.LockKey(f.Schema))
+
+	// A caller that gives up changes nothing.
+	waiting := signals{slog.LevelInfo, make(chan string, 1)}
+	options := &migrations.Options{Schema: f.Schema, Logger: slog.New(waiting)}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		_, err := migrations.RunPool(ctx, f.Pool, options)
+		done <- err
+	}()
+	<-waiting.sent
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("got error %v, want that of the context", err)
+	}
+	f.want(wantLedger(10), ledgerSQL)
+
+	// One that waits finds what the other did.
+	waiting.sent = make(chan string, 1)
+	options.Logger = slog.New(waiting)
+	var result migrations.Result
+	go func() {
+		var err error
+		result, err = migrations.RunPool(t.Context(), f.Pool, options)
+		done <- err
+	}()
+	<-waiting.sent
+	f.execOn(holder, `SET search_path TO {S}, pg_temp`)
+	f.applyPlain(holder, migrations.Files()[10])
+	f.execOn(holder, `INSERT INTO {S}._duroxide_migrations (version, name) VALUES (11, $1)`, migrations.Files()[10].Name)
+	f.execOn(holder, `SELECT pg_advisory_unlock($1)`, migrations.LockKey(f.Schema))
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(migrations.Result{Version: 11}, result); diff != "" {
+		t.Errorf("result (-want +got):\n%s", diff)
+	}
+}
+
+func TestLostSession(t *testing.T) {
+	t.Parallel()
+	f := setupAt(t, 0)
+	for _, key := range []int64{5051973275015885035, -1366117440781680946} {
+		conn := f.connect()
+		tx, err := conn.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantSentinel(t, migrations.CheckLock(t.Context(), tx, key), migrations.ErrSession, "direct connection")
+		f.execOn(conn, `SELECT pg_advisory_xact_lock($1)`, key)
+		if err := migrations.CheckLock(t.Context(), tx, key); err != nil {
+			t.Error(err)
+		}
+		if err := tx.Rollback(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The schema public, reserved words and names of full length need a database
+// of their own or special care.
+func TestOtherSchemas(t *testing.T) {
+	t.Parallel()
+	f := setupAt(t, 0)
+	f.exec(`CREATE DATABASE {S}`)
+	t.Cleanup(func() {
+		if _, err := f.Pool.Exec(context.WithoutCancel(t.Context()), f.sql(`DROP DATABASE {S} WITH (FORCE)`)); err != nil {
+			t.Error(err)
+		}
+	})
+	config, err := pgx.ParseConfig(f.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Database = f.Schema
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.WithoutCancel(t.Context())) })
+
+	for _, schema := range []string{"public", "user", "_", strings.Repeat("x", 51)} {
+		options := &migrations.Options{Schema: schema}
+		if schema == "public" {
+			options = nil
+		}
+		if _, err := migrations.Run(t.Context(), conn, options); err != nil {
+			t.Fatalf("%s: %v", schema, err)
+		}
+		quoted := pgx.Identifier{schema}.Sanitize()
+		for _, call := range []string{`enqueue_worker_work('{}', 1)`, `cleanup_schema()`} {
+			if _, err := conn.Exec(t.Context(), fmt.Sprintf(`SELECT %s.%s`, quoted, call)); err != nil {
+				t.Errorf("%s: %v", schema, err)
+			}
+		}
+	}
+
+	if _, err := conn.Exec(t.Context(), `DROP SCHEMA public CASCADE`); err != nil {
+		t.Fatal(err)
+	}
+	_, err = migrations.Run(t.Context(), conn, nil)
+	wantSentinel(t, err, migrations.ErrNoSchema, "create public yourself")
+}
+
+func TestRunURL(t *testing.T) {
+	t.Parallel()
+	f := setupAt(t, 0)
+	result, err := migrations.RunURL(t.Context(), migrationstest.URL(t), &migrations.Options{Schema: f.Schema})
+	if err != nil || result.Version != lastVersion() {
+		t.Errorf("got %+v and error %v", result, err)
+	}
+	if _, err := migrations.RunURL(t.Context(), "postgres://127.0.0.1:1/x?sslmode=disable", nil); err == nil || !strings.Contains(err.Error(), "connect") {
+		t.Errorf("got error %v without a server", err)
+	}
+}
