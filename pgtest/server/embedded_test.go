@@ -13,7 +13,7 @@ import (
 // TestEmbedded fetches the server programs unless the user's cache has them.
 func TestEmbedded(t *testing.T) {
 	t.Parallel()
-	s, err := Start(t.Context(), &Options{Source: SourceEmbedded, Logf: t.Logf})
+	s, err := start(t.Context(), &Options{Source: SourceEmbedded, Logf: t.Logf}, fakeEnvironment())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func startLocal(t *testing.T, opts Options) *Server {
 	t.Helper()
 	requireLocal(t)
 	opts.Source = SourceLocal
-	s, err := Start(t.Context(), &opts)
+	s, err := start(t.Context(), &opts, fakeEnvironment())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,8 @@ func TestOptions(t *testing.T) {
 func TestBadSetting(t *testing.T) {
 	t.Parallel()
 	requireLocal(t)
-	_, err := Start(t.Context(), &Options{Source: SourceLocal, Settings: map[string]string{"no_such_setting": "1"}})
+	opts := &Options{Source: SourceLocal, Settings: map[string]string{"no_such_setting": "1"}}
+	_, err := start(t.Context(), opts, fakeEnvironment())
 	if err == nil || !strings.Contains(err.Error(), "no_such_setting") {
 		t.Errorf("error %v, want the server's own words", err)
 	}
