@@ -1,0 +1,258 @@
+package pgprovider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/duroxide/duroxide-go/core"
+)
+
+const (
+	opFetchOrchestration   = "fetch_orchestration_item"
+	opAckOrchestration     = "ack_orchestration_item"
+	opAbandonOrchestration = "abandon_orchestration_item"
+	opRenewOrchestration   = "renew_orchestration_item_lock"
+	opEnqueueOrchestrator  = "enqueue_orchestrator_work"
+
+	sqlFetchOrchestration query = `
+SELECT out_instance_id, out_orchestration_name, out_orchestration_version, out_execution_id,
+       out_history::text, out_messages::text, out_lock_token, out_attempt_count, out_kv_snapshot::text
+  FROM @.fetch_orchestration_item($1::bigint, $2::bigint, $3::bigint, $4::bigint)`
+	sqlAckOrchestration query = `
+SELECT @.ack_orchestration_item($1::text, $2::bigint, $3::bigint, $4::text::jsonb, $5::text::jsonb,
+       $6::text::jsonb, $7::text::jsonb, $8::text::jsonb)`
+	sqlAbandonOrchestration query = `
+SELECT @.abandon_orchestration_item($1::text, $2::bigint, $3::bigint, $4::boolean)`
+	sqlRenewOrchestration query = `
+SELECT @.renew_orchestration_item_lock($1::text, $2::bigint, $3::bigint)`
+	sqlEnqueueOrchestrator query = `
+SELECT @.enqueue_orchestrator_work($1::text, $2::text, to_timestamp($3::bigint / 1000.0), $4::bigint,
+       NULL::text, NULL::text, NULL::bigint)`
+
+	// unknownName is the name of an instance of which nothing is known.
+	unknownName = "Unknown"
+)
+
+// FetchOrchestrationItem implements [core.OrchestrationQueue]. Messages that
+// cannot be decoded are left out of the item and reported in HistoryError, so
+// that the poison rules end the instance instead of the fetch.
+func (p *Provider) FetchOrchestrationItem(ctx context.Context, params core.FetchOrchestrationItemParams) (*core.OrchestrationItem, error) {
+	lockMs, err := positive("LockTimeout", params.LockTimeout)
+	if err != nil {
+		return nil, classify(ctx, opFetchOrchestration, err)
+	}
+	var minVersion, maxVersion *int64
+	if params.Filter != nil {
+		if len(params.Filter.SupportedVersions) == 0 {
+			return nil, p.checkOpen(opFetchOrchestration)
+		}
+		first := params.Filter.SupportedVersions[0]
+		low, high := packMin(first.Min), packMax(first.Max)
+		minVersion, maxVersion = &low, &high
+	}
+	var item *core.OrchestrationItem
+	err = p.poll(ctx, params.PollTimeout, func() (bool, error) {
+		item, err = p.fetchOrchestration(ctx, lockMs, minVersion, maxVersion)
+		return item != nil, err
+	})
+	return item, err
+}
+
+// fetchOrchestration asks until it finds an item that is not an orphan batch,
+// or nothing.
+func (p *Provider) fetchOrchestration(ctx context.Context, lockMs int64, minVersion, maxVersion *int64) (*core.OrchestrationItem, error) {
+	for {
+		var row *orchestrationRow
+		err := p.retryTransient(ctx, opFetchOrchestration, func() error {
+			var found bool
+			row = &orchestrationRow{}
+			err := p.run(ctx, call{
+				op: opFetchOrchestration, query: sqlFetchOrchestration,
+				args: []any{p.nowMs(), lockMs, minVersion, maxVersion},
+				read: row.read(&found),
+			})
+			if err != nil || !found {
+				row = nil
+			}
+			return err
+		})
+		if err != nil || row == nil {
+			return nil, err
+		}
+		item := row.item()
+		if !isOrphanBatch(item) {
+			return item, nil
+		}
+		p.log.WarnContext(ctx, "dropping messages for an instance that does not exist",
+			"instance", item.Instance, "messages", len(item.Messages))
+		err = p.AckOrchestrationItem(ctx, core.AckOrchestrationItemParams{LockToken: item.LockToken, ExecutionID: item.ExecutionID})
+		if err != nil && !errors.Is(err, core.ErrLockLost) {
+			return nil, err
+		}
+	}
+}
+
+// orchestrationRow is a claimed instance as it comes from the database.
+type orchestrationRow struct {
+	instance, token             string
+	name, version               *string
+	execution                   int64
+	history, messages, snapshot []byte
+	attempts                    int32
+}
+
+func (r *orchestrationRow) read(found *bool) func(pgx.Rows) error {
+	return one(found, &r.instance, &r.name, &r.version, &r.execution,
+		&r.history, &r.messages, &r.token, &r.attempts, &r.snapshot)
+}
+
+// item decodes the row. What cannot be decoded is reported in the item, whose
+// lock is held by now.
+func (r *orchestrationRow) item() *core.OrchestrationItem {
+	item := &core.OrchestrationItem{
+		Instance: r.instance, OrchestrationName: unknownName, Version: core.UnknownVersion,
+		ExecutionID: uint64(r.execution), LockToken: r.token, AttemptCount: uint32(r.attempts),
+	}
+	if r.name != nil {
+		item.OrchestrationName = *r.name
+	}
+	if r.version != nil {
+		item.Version = *r.version
+	}
+	history, historyErr := decodeArray(r.history, "event", core.DecodeEvent)
+	messages, messagesErr := decodeArray(r.messages, "message", core.DecodeWorkItem)
+	snapshot, snapshotErr := decodeSnapshot(r.snapshot)
+	item.Messages = messages
+	if err := errors.Join(historyErr, messagesErr, snapshotErr); err != nil {
+		item.HistoryError = err.Error()
+		return item
+	}
+	item.History, item.KVSnapshot = history, snapshot
+	return item
+}
+
+// isOrphanBatch reports whether an item holds only queue messages for an
+// instance of which nothing is known. Other messages may have overtaken the
+// start, so they are left to the runtime.
+func isOrphanBatch(item *core.OrchestrationItem) bool {
+	if item.OrchestrationName != unknownName || item.HistoryError != "" ||
+		len(item.History) > 0 || len(item.Messages) == 0 {
+		return false
+	}
+	for _, m := range item.Messages {
+		if _, ok := m.(core.QueueMessageItem); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// AckOrchestrationItem implements [core.OrchestrationQueue]. The instance of
+// each of CancelledActivities is that of the lock. When the connection breaks
+// during a call that the server then turns out to have finished, the error is
+// [core.ErrLockLost] with a text that says so.
+func (p *Provider) AckOrchestrationItem(ctx context.Context, params core.AckOrchestrationItemParams) error {
+	args, err := p.ackArgs(params)
+	if err != nil {
+		return classify(ctx, opAckOrchestration, err)
+	}
+	ambiguous := false
+	err = p.retryTransient(ctx, opAckOrchestration, func() error {
+		err := p.run(ctx, call{op: opAckOrchestration, query: sqlAckOrchestration, args: args})
+		if isAmbiguous(err) {
+			ambiguous = true
+		} else if ambiguous && errors.Is(err, core.ErrLockLost) {
+			err = fmt.Errorf("%w: the connection broke during an earlier attempt, which may have committed the turn", err)
+			err = &core.ProviderError{Op: opAckOrchestration, Err: err}
+		}
+		return err
+	})
+	return err
+}
+
+// ackArgs takes the time once, so that every attempt says the same.
+func (p *Provider) ackArgs(params core.AckOrchestrationItemParams) ([]any, error) {
+	now := p.nowMs()
+	if err := checkText("LockToken", params.LockToken); err != nil {
+		return nil, err
+	}
+	if err := checkID("ExecutionID", params.ExecutionID); err != nil {
+		return nil, err
+	}
+	history, err := encodeEvents("HistoryDelta", params.HistoryDelta)
+	if err != nil {
+		return nil, err
+	}
+	workerItems, err := encodeItems("WorkerItems", params.WorkerItems)
+	if err != nil {
+		return nil, err
+	}
+	orchestratorItems, err := encodeItems("OrchestratorItems", params.OrchestratorItems)
+	if err != nil {
+		return nil, err
+	}
+	meta, err := encodeMetadata(params.Metadata, params.HistoryDelta)
+	if err != nil {
+		return nil, err
+	}
+	cancelled, err := encodeCancelled(params.CancelledActivities)
+	if err != nil {
+		return nil, err
+	}
+	return []any{
+		params.LockToken, now, int64(params.ExecutionID), history, workerItems, orchestratorItems, meta, cancelled,
+	}, nil
+}
+
+// AbandonOrchestrationItem implements [core.OrchestrationQueue].
+func (p *Provider) AbandonOrchestrationItem(ctx context.Context, params core.AbandonParams) error {
+	if err := checkText("LockToken", params.LockToken); err != nil {
+		return classify(ctx, opAbandonOrchestration, err)
+	}
+	return p.run(ctx, call{
+		op: opAbandonOrchestration, query: sqlAbandonOrchestration,
+		args: []any{params.LockToken, p.nowMs(), optionalDelay(params.Delay), params.IgnoreAttempt},
+	})
+}
+
+// RenewOrchestrationItemLock implements [core.OrchestrationQueue]. The stored
+// function adds ExtendFor to the deadline, not to the present time.
+func (p *Provider) RenewOrchestrationItemLock(ctx context.Context, params core.RenewLockParams) error {
+	extendMs, err := checkRenewal(params)
+	if err != nil {
+		return classify(ctx, opRenewOrchestration, err)
+	}
+	return p.retryTransient(ctx, opRenewOrchestration, func() error {
+		return p.run(ctx, call{
+			op: opRenewOrchestration, query: sqlRenewOrchestration,
+			args: []any{params.LockToken, p.nowMs(), extendMs},
+		})
+	})
+}
+
+func checkRenewal(params core.RenewLockParams) (extendMs int64, err error) {
+	if err := checkText("LockToken", params.LockToken); err != nil {
+		return 0, err
+	}
+	return positive("ExtendFor", params.ExtendFor)
+}
+
+// EnqueueForOrchestrator implements [core.OrchestrationQueue].
+func (p *Provider) EnqueueForOrchestrator(ctx context.Context, params core.EnqueueForOrchestratorParams) error {
+	if item, ok := params.Item.(core.ActivityExecuteItem); ok {
+		err := fmt.Errorf("%w: %s goes to the worker queue", core.ErrInvalidItem, item.ItemType())
+		return classify(ctx, opEnqueueOrchestrator, err)
+	}
+	encoded, err := encodeItem("Item", params.Item)
+	if err != nil {
+		return classify(ctx, opEnqueueOrchestrator, err)
+	}
+	now := p.nowMs()
+	return p.run(ctx, call{
+		op: opEnqueueOrchestrator, query: sqlEnqueueOrchestrator,
+		args: []any{params.Item.RoutingInstance(), encoded, visibleAt(params.Item, now, milliseconds(params.Delay)), now},
+	})
+}
