@@ -296,16 +296,24 @@ func (r *reader) object(data []byte) bool {
 
 // variant scans {"<name>": up to the value and returns the name.
 func (r *reader) variant() string {
-	err := r.s.Expect('{')
-	if err == nil {
-		var name wire.Value
-		if name, err = r.s.Key(); err == nil {
-			return r.s.Text(name)
-		}
+	if r.s.Peek() != '{' {
+		r.other("", "an object")
+		return ""
 	}
-	r.syntax(err)
-	return ""
+	r.syntax(r.s.Expect('{'))
+	if r.s.Peek() == '}' {
+		r.fail("", oneVariant)
+		return ""
+	}
+	name, err := r.s.Key()
+	if err != nil {
+		r.syntax(err)
+		return ""
+	}
+	return r.s.Text(name)
 }
+
+const oneVariant = "want exactly one variant"
 
 // bareName scans the name of a variant that is written as a string; false
 // when there is no string.
@@ -324,19 +332,30 @@ func (r *reader) bareName() (string, bool) {
 // body scans the value of a variant with fields, and the brace that closes the
 // variant. The family's readers also take the fields as an array in their
 // order; nobody writes that, but what they accept is accepted here.
-func (r *reader) body(fields ...key) {
+func (r *reader) body(name string, fields ...key) {
 	if r.err != nil {
 		return
 	}
-	if r.s.Peek() == '[' {
-		r.positional(fields)
-	} else {
+	switch r.s.Peek() {
+	case '{':
 		r.syntax(r.s.Object(r.slots[:], lookupKey))
+	case '[':
+		r.positional(name, fields)
+	default:
+		r.other(name, "an object")
 	}
 	r.closeVariant()
 }
 
-func (r *reader) positional(fields []key) {
+// other records that the value of a variant is not what it has to be.
+func (r *reader) other(name, want string) {
+	v, err := r.s.Value()
+	if r.syntax(err); err == nil {
+		r.fail(name, "want "+want+", not "+v.Kind.String())
+	}
+}
+
+func (r *reader) positional(name string, fields []key) {
 	array, err := r.s.Value()
 	if err != nil {
 		r.syntax(err)
@@ -345,7 +364,7 @@ func (r *reader) positional(fields []key) {
 	n := 0
 	for v := range r.s.Elements(array) {
 		if n == len(fields) {
-			r.fail("", fmt.Sprintf("want at most %d elements", n))
+			r.fail(name, fmt.Sprintf("want at most %d elements", n))
 			return
 		}
 		r.slots[fields[n]] = v
@@ -354,20 +373,25 @@ func (r *reader) positional(fields []key) {
 }
 
 // unit scans the null of a variant without fields, and the closing brace.
-func (r *reader) unit() {
+func (r *reader) unit(name string) {
 	if r.err != nil {
 		return
 	}
-	v, err := r.s.Value()
-	r.syntax(err)
-	if err == nil && v.Kind != wire.Null {
-		r.fail("", "a variant without fields takes null, not "+v.Kind.String())
+	if r.s.Peek() == 'n' {
+		_, err := r.s.Value()
+		r.syntax(err)
+	} else {
+		r.other(name, "null")
 	}
 	r.closeVariant()
 }
 
 func (r *reader) closeVariant() {
-	if r.err == nil {
+	switch {
+	case r.err != nil:
+	case r.s.Peek() == ',':
+		r.fail("", oneVariant)
+	default:
 		r.syntax(r.s.Expect('}'))
 	}
 }
@@ -482,7 +506,7 @@ func nested[T any](r *reader, k key, f func(*reader) T) T {
 	var zero T
 	v := r.slots[k]
 	if v.Kind == wire.Absent || v.Repeated {
-		r.reject(k, "")
+		r.reject(k, "an object")
 		return zero
 	}
 	sub := reader{s: r.s.Sub(v)}
@@ -500,7 +524,7 @@ func nested[T any](r *reader, k key, f func(*reader) T) T {
 func unknownVariant(name string) string {
 	const limit = 100
 	if len(name) > limit {
-		name = name[:limit]
+		name = strings.ToValidUTF8(name[:limit], "")
 	}
 	return fmt.Sprintf("unknown variant %q", name)
 }

@@ -136,12 +136,12 @@ func DecodeErrorDetails(data []byte) (ErrorDetails, error) {
 func readDetails(r *reader) ErrorDetails {
 	switch name := r.variant(); name {
 	case "Infrastructure":
-		r.body(keyOperation, keyMessage, keyRetryable)
+		r.body(name, keyOperation, keyMessage, keyRetryable)
 		return inVariant(r, name, func() ErrorDetails {
 			return InfrastructureError{Operation: r.str(keyOperation), Message: r.str(keyMessage), Retryable: r.bool(keyRetryable)}
 		})
 	case "Configuration":
-		r.body(keyKind, keyResource, keyMessage)
+		r.body(name, keyKind, keyResource, keyMessage)
 		return inVariant(r, name, func() ErrorDetails {
 			return ConfigurationError{
 				Kind:     nested(r, keyKind, readConfigErrorKind),
@@ -150,7 +150,7 @@ func readDetails(r *reader) ErrorDetails {
 			}
 		})
 	case "Application":
-		r.body(keyKind, keyMessage, keyRetryable)
+		r.body(name, keyKind, keyMessage, keyRetryable)
 		return inVariant(r, name, func() ErrorDetails {
 			return ApplicationError{
 				Kind:      nested(r, keyKind, readAppErrorKind),
@@ -159,7 +159,7 @@ func readDetails(r *reader) ErrorDetails {
 			}
 		})
 	case "Poison":
-		r.body(keyAttemptCount, keyMaxAttempts, keyMessageType, keyMessage)
+		r.body(name, keyAttemptCount, keyMaxAttempts, keyMessageType, keyMessage)
 		return inVariant(r, name, func() ErrorDetails {
 			return PoisonError{
 				AttemptCount: r.uint32(keyAttemptCount),
@@ -169,7 +169,7 @@ func readDetails(r *reader) ErrorDetails {
 			}
 		})
 	default:
-		r.fail("", unknownVariant(name))
+		r.fail("", unknownVariant(name)) // unless a rule was broken before
 		return nil
 	}
 }
@@ -196,7 +196,7 @@ func readConfigErrorKind(r *reader) ConfigErrorKind {
 	case name != string(Nondeterminism):
 		r.fail("", unknownVariant(name))
 	case !bare:
-		r.unit()
+		r.unit(name)
 	}
 	return ConfigErrorKind(name)
 }
@@ -212,12 +212,12 @@ func readAppErrorKind(r *reader) AppErrorKind {
 	case name == nameCancelled && bare:
 		r.fail("", "variant Cancelled without its reason")
 	case name == nameCancelled:
-		r.body(keyReason)
+		r.body(name, keyReason)
 		kind.Reason = inVariant(r, name, func() string { return r.str(keyReason) })
 	case kind != KindActivityFailed && kind != KindOrchestrationFailed && kind != KindPanicked:
 		r.fail("", unknownVariant(name))
 	case !bare:
-		r.unit()
+		r.unit(name)
 	}
 	return kind
 }
@@ -225,12 +225,12 @@ func readAppErrorKind(r *reader) AppErrorKind {
 func readPoisonMessageType(r *reader) PoisonMessageType {
 	switch name := r.variant(); name {
 	case "Orchestration":
-		r.body(keyInstance, keyExecutionID)
+		r.body(name, keyInstance, keyExecutionID)
 		return inVariant(r, name, func() PoisonMessageType {
 			return PoisonOrchestration{Instance: r.str(keyInstance), ExecutionID: r.uint(keyExecutionID)}
 		})
 	case "Activity":
-		r.body(keyInstance, keyExecutionID, keyActivityName, keyActivityID)
+		r.body(name, keyInstance, keyExecutionID, keyActivityName, keyActivityID)
 		return inVariant(r, name, func() PoisonMessageType {
 			return PoisonActivity{
 				Instance:     r.str(keyInstance),
@@ -240,12 +240,12 @@ func readPoisonMessageType(r *reader) PoisonMessageType {
 			}
 		})
 	case "FailedDeserialization":
-		r.body(keyInstance, keyExecutionID, keyError)
+		r.body(name, keyInstance, keyExecutionID, keyError)
 		return inVariant(r, name, func() PoisonMessageType {
 			return PoisonUndecodable{Instance: r.str(keyInstance), ExecutionID: r.uint(keyExecutionID), Error: r.str(keyError)}
 		})
 	default:
-		r.fail("", unknownVariant(name))
+		r.fail("", unknownVariant(name)) // unless a rule was broken before
 		return nil
 	}
 }

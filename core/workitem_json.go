@@ -130,7 +130,7 @@ func DecodeWorkItem(data []byte) (WorkItem, error) {
 func readWorkItem(r *reader) WorkItem {
 	switch name := r.variant(); name {
 	case ItemStartOrchestration:
-		r.body(keyInstance, keyOrchestration, keyInput, keyVersion, keyParentInstance, keyParentID, keyParentExecutionID, keyExecutionID)
+		r.body(name, keyInstance, keyOrchestration, keyInput, keyVersion, keyParentInstance, keyParentID, keyParentExecutionID, keyExecutionID)
 		return inVariant(r, name, func() WorkItem {
 			return StartOrchestrationItem{
 				Instance:          r.str(keyInstance),
@@ -144,7 +144,7 @@ func readWorkItem(r *reader) WorkItem {
 			}
 		})
 	case ItemActivityExecute:
-		r.body(keyInstance, keyExecutionID, keyID, keyName, keyInput, keySessionID, keyTag)
+		r.body(name, keyInstance, keyExecutionID, keyID, keyName, keyInput, keySessionID, keyTag)
 		return inVariant(r, name, func() WorkItem {
 			return ActivityExecuteItem{
 				Instance:    r.str(keyInstance),
@@ -157,7 +157,7 @@ func readWorkItem(r *reader) WorkItem {
 			}
 		})
 	case ItemActivityCompleted:
-		r.body(keyInstance, keyExecutionID, keyID, keyResult)
+		r.body(name, keyInstance, keyExecutionID, keyID, keyResult)
 		return inVariant(r, name, func() WorkItem {
 			return ActivityCompletedItem{
 				Instance:    r.str(keyInstance),
@@ -167,7 +167,7 @@ func readWorkItem(r *reader) WorkItem {
 			}
 		})
 	case ItemActivityFailed:
-		r.body(keyInstance, keyExecutionID, keyID, keyDetails)
+		r.body(name, keyInstance, keyExecutionID, keyID, keyDetails)
 		return inVariant(r, name, func() WorkItem {
 			return ActivityFailedItem{
 				Instance:    r.str(keyInstance),
@@ -177,7 +177,7 @@ func readWorkItem(r *reader) WorkItem {
 			}
 		})
 	case ItemTimerFired:
-		r.body(keyInstance, keyExecutionID, keyID, keyFireAtMs)
+		r.body(name, keyInstance, keyExecutionID, keyID, keyFireAtMs)
 		return inVariant(r, name, func() WorkItem {
 			return TimerFiredItem{
 				Instance:    r.str(keyInstance),
@@ -187,12 +187,12 @@ func readWorkItem(r *reader) WorkItem {
 			}
 		})
 	case ItemExternalRaised:
-		r.body(keyInstance, keyName, keyData)
+		r.body(name, keyInstance, keyName, keyData)
 		return inVariant(r, name, func() WorkItem {
 			return ExternalRaisedItem{Instance: r.str(keyInstance), Name: r.str(keyName), Data: r.str(keyData)}
 		})
 	case ItemSubOrchCompleted:
-		r.body(keyParentInstance, keyParentExecutionID, keyParentID, keyResult)
+		r.body(name, keyParentInstance, keyParentExecutionID, keyParentID, keyResult)
 		return inVariant(r, name, func() WorkItem {
 			return SubOrchCompletedItem{
 				ParentInstance:    r.str(keyParentInstance),
@@ -202,7 +202,7 @@ func readWorkItem(r *reader) WorkItem {
 			}
 		})
 	case ItemSubOrchFailed:
-		r.body(keyParentInstance, keyParentExecutionID, keyParentID, keyDetails)
+		r.body(name, keyParentInstance, keyParentExecutionID, keyParentID, keyDetails)
 		return inVariant(r, name, func() WorkItem {
 			return SubOrchFailedItem{
 				ParentInstance:    r.str(keyParentInstance),
@@ -212,12 +212,12 @@ func readWorkItem(r *reader) WorkItem {
 			}
 		})
 	case ItemCancelInstance:
-		r.body(keyInstance, keyReason)
+		r.body(name, keyInstance, keyReason)
 		return inVariant(r, name, func() WorkItem {
 			return CancelInstanceItem{Instance: r.str(keyInstance), Reason: r.str(keyReason)}
 		})
 	case ItemContinueAsNew:
-		r.body(keyInstance, keyOrchestration, keyInput, keyVersion, keyParentInstance, keyParentID, keyParentExecutionID,
+		r.body(name, keyInstance, keyOrchestration, keyInput, keyVersion, keyParentInstance, keyParentID, keyParentExecutionID,
 			keyCarryForwardEvents, keyInitialCustomStatus)
 		return inVariant(r, name, func() WorkItem {
 			i := ContinueAsNewItem{
@@ -238,12 +238,12 @@ func readWorkItem(r *reader) WorkItem {
 			return i
 		})
 	case ItemQueueMessage:
-		r.body(keyInstance, keyName, keyData)
+		r.body(name, keyInstance, keyName, keyData)
 		return inVariant(r, name, func() WorkItem {
 			return QueueMessageItem{Instance: r.str(keyInstance), Name: r.str(keyName), Data: r.str(keyData)}
 		})
 	default:
-		r.fail("", unknownVariant(name))
+		r.fail("", unknownVariant(name)) // unless a rule was broken before
 		return nil
 	}
 }
