@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
@@ -48,14 +49,13 @@ func (f fixture) exec(text string, args ...any) {
 	}
 }
 
-// rows returns each row as its values joined by a bar; NULL is <nil>.
-func (f fixture) rows(text string, args ...any) []string {
-	f.Helper()
+// query returns each row as its values joined by a bar; NULL is <nil>.
+func (f fixture) query(text string, args ...any) ([]string, error) {
 	rows, err := f.Pool.Query(f.Context(), f.sql(text), args...)
 	if err != nil {
-		f.Fatalf("%s: %v", text, err)
+		return nil, err
 	}
-	result, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
 		values, err := row.Values()
 		var texts []string
 		for _, v := range values {
@@ -63,10 +63,37 @@ func (f fixture) rows(text string, args ...any) []string {
 		}
 		return strings.Join(texts, "|"), err
 	})
+}
+
+func (f fixture) rows(text string, args ...any) []string {
+	f.Helper()
+	rows, err := f.query(text, args...)
 	if err != nil {
 		f.Fatalf("%s: %v", text, err)
 	}
-	return result
+	return rows
+}
+
+// startBlocked queries in another goroutine, until a lock blocks it. The channel then
+// gives the rows.
+func (f fixture) startBlocked(text string, args ...any) <-chan []string {
+	f.Helper()
+	done := make(chan []string, 1)
+	go func() {
+		rows, err := f.query(text, args...)
+		if err != nil {
+			f.Errorf("%s: %v", text, err)
+		}
+		done <- rows
+	}()
+	for len(f.rows(`SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query = $1`, f.sql(text))) == 0 {
+		select {
+		case rows := <-done:
+			f.Fatalf("%s: got %q, want it to wait for a lock", text, rows)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return done
 }
 
 // want compares what rows returns.
