@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	code := exitSignalBase
 	if sig == nil {
 		say("%s", srv.Description)
-		code = runCommand(srv.URL, flags.Args(), signals, say)
+		code = runCommand(ctx, srv.URL, flags.Args(), signals, say)
 	} else if s, ok := sig.(syscall.Signal); ok {
 		code += int(s)
 	}
@@ -114,8 +114,8 @@ func start(ctx context.Context, signals <-chan os.Signal, opts *server.Options) 
 	}
 }
 
-func runCommand(url string, args []string, signals <-chan os.Signal, say func(string, ...any)) int {
-	cmd := exec.Command(args[0], args[1:]...)
+func runCommand(ctx context.Context, url string, args []string, signals <-chan os.Signal, say func(string, ...any)) int {
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	// What COMMAND starts through package server is to use this server too.
 	cmd.Env = append(os.Environ(), "DATABASE_URL="+url, "PGTEST_SOURCE="+string(server.SourceURL))

@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"strconv"
 )
@@ -74,9 +75,7 @@ func resolve(opts *Options, env environment) (*config, error) {
 		cfg.settings["fsync"] = "off"
 		cfg.settings["full_page_writes"] = "off"
 	}
-	for name, value := range opts.Settings {
-		cfg.settings[name] = value
-	}
+	maps.Copy(cfg.settings, opts.Settings)
 	return cfg, nil
 }
 
