@@ -1,0 +1,30 @@
+# "make help" lists the targets; CONTRIBUTING.md says more.
+TESTFLAGS ?= -race -shuffle=on
+BENCHFLAGS ?= -benchmem
+export TESTFLAGS
+
+# Runs a command with DATABASE_URL set to a server that is there for its time.
+with_postgres := go run ./pgtest
+
+.PHONY: help test standalone lint fix demo bench
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+test: ## test every module, with one server for all
+	$(with_postgres) -- go test $(TESTFLAGS) work
+
+standalone: ## check every module outside the workspace, as importers see it
+	$(with_postgres) -- scripts/standalone.sh all check
+
+lint: ## check the module graph, the format, go vet, golangci-lint
+	scripts/lint.sh
+
+fix: ## let golangci-lint repair what it can
+	scripts/lint.sh --fix
+
+demo: ## show a workflow that survives a crash
+	go run ./cmd/duroxide demo
+
+bench: ## run the benchmarks, on a server that flushes to disk
+	$(with_postgres) -durable -- go test -run '^$$' -bench . $(BENCHFLAGS) work

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Checks what the compiler does not: the module graph, the format, go vet, and
+# the linters of .golangci.yml. With --fix, golangci-lint repairs what it can.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+golangci_lint=github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+status=0
+step() {
+	echo "--- $*"
+	"$@" || status=1
+}
+
+format() {
+	local files
+	files=$(gofmt -l .)
+	[ -z "$files" ] || { echo "run gofmt -w on:" $files; return 1; }
+}
+
+# One run over the packages of all modules: it loads what they share once.
+golangci() {
+	local IFS=$'\n'
+	go run "$golangci_lint" run "$@" $(go list -f '{{.Dir}}' work)
+}
+
+if [ "${1:-}" = --fix ]; then
+	golangci --fix
+	exit
+fi
+step go run ./tools/modgraph
+step format
+step go vet work
+step golangci
+exit $status
