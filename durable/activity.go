@@ -1,0 +1,163 @@
+package durable
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/duroxide/duroxide-go/core"
+	"github.com/duroxide/duroxide-go/durable/internal/dispatch"
+)
+
+// Activity is the handle of an activity: its name with the types of its input
+// and output. It holds no code, so an activity of another process or language
+// has one too. Declare it once:
+//
+//	const Charge = durable.Activity[Order, Receipt]("charge")
+//
+// An activity is where an orchestration touches the world. It runs at least
+// once: make it idempotent, for which [Info] has a key.
+type Activity[In, Out any] string
+
+// With binds the activity to its code, for [Registry.Add]. The code is often a
+// method of a struct that holds its dependencies. Its context ends when the
+// result is no longer wanted or the runtime shuts down; [context.Cause] tells
+// which.
+func (a Activity[In, Out]) With(fn func(context.Context, In) (Out, error)) Registration {
+	handler := func(ctx context.Context, task dispatch.Task) (string, error) {
+		in, err := decode[In](task.Input)
+		if err != nil {
+			return "", fmt.Errorf("activity %s: input: %w", a, err)
+		}
+		out, err := fn(withTask(ctx, task), in)
+		if err != nil {
+			return "", err
+		}
+		text, err := encode(out)
+		if err != nil {
+			return "", fmt.Errorf("activity %s: output: %w", a, err)
+		}
+		return text, nil
+	}
+	return Registration{kind: activityKind, name: string(a), activity: handler, missing: fn == nil}
+}
+
+// Call runs the activity and waits for its outcome. An error that the activity
+// returned is an [*ActivityError].
+func (a Activity[In, Out]) Call(ctx *Context, in In, opts ...ActivityOption) (Out, error) {
+	o := activityOptions(opts)
+	if o.retry != nil {
+		return retry(ctx, *o.retry, func() *Future[Out] { return a.schedule(ctx, in, o) })
+	}
+	return a.schedule(ctx, in, o).Await(ctx)
+}
+
+// Schedule starts the activity without waiting for it. With [Retry], the
+// attempts go on in a block of their own.
+func (a Activity[In, Out]) Schedule(ctx *Context, in In, opts ...ActivityOption) *Future[Out] {
+	o := activityOptions(opts)
+	if o.retry != nil {
+		return Go(ctx, func(ctx *Context) (Out, error) {
+			return retry(ctx, *o.retry, func() *Future[Out] { return a.schedule(ctx, in, o) })
+		})
+	}
+	return a.schedule(ctx, in, o)
+}
+
+func (a Activity[In, Out]) schedule(ctx *Context, in In, o activityConfig) *Future[Out] {
+	text, err := encode(in)
+	if err != nil {
+		return refused[Out](ctx, fmt.Errorf("activity %s: input: %w", a, err))
+	}
+	return newFuture[Out](ctx, ctx.engine.Activity(string(a), text, o.session, o.tag), func(id uint64, d core.ErrorDetails) error {
+		return &ActivityError{Name: string(a), EventID: id, Details: d}
+	})
+}
+
+// ActivityOption changes one call of an activity.
+type ActivityOption func(*activityConfig)
+
+type activityConfig struct {
+	session, tag *string
+	retry        *RetryPolicy
+}
+
+func activityOptions(opts []ActivityOption) activityConfig {
+	var o activityConfig
+	for _, f := range opts {
+		f(&o)
+	}
+	return o
+}
+
+// OnSession pins the call to the worker that owns the session: all activities
+// of one session run in one process while its claim lives.
+func OnSession(id string) ActivityOption {
+	return func(o *activityConfig) { o.session = &id }
+}
+
+// WithTag restricts the call to workers whose [Options.Tags] take the tag, of
+// at most [core.MaxTagBytes] bytes. A longer one fails the orchestration.
+func WithTag(tag string) ActivityOption {
+	return func(o *activityConfig) { o.tag = &tag }
+}
+
+// Retry tries the call again, as the policy says, when the activity returns an
+// error.
+func Retry(p RetryPolicy) ActivityOption {
+	return func(o *activityConfig) { o.retry = &p }
+}
+
+// ActivityInfo describes the call that an activity's code is running for.
+type ActivityInfo struct {
+	InstanceID  string
+	ExecutionID uint64
+	// ActivityID is the id of the scheduling event.
+	ActivityID uint64
+	Name       string
+	// Attempt counts the deliveries of this call, from 1. The attempts of a
+	// [RetryPolicy] are calls of their own.
+	Attempt uint32
+	// SessionID and Tag are nil for none.
+	SessionID *string
+	Tag       *string
+	// IdempotencyKey is the same for every delivery of this call and different
+	// for every other call.
+	IdempotencyKey string
+}
+
+type taskKey struct{}
+
+func withTask(ctx context.Context, task dispatch.Task) context.Context {
+	return context.WithValue(ctx, taskKey{}, task)
+}
+
+// Info returns what the activity is running for. It panics when ctx is not an
+// activity's context.
+func Info(ctx context.Context) ActivityInfo {
+	task, ok := ctx.Value(taskKey{}).(dispatch.Task)
+	if !ok {
+		panic("durable: Info needs the context of an activity")
+	}
+	return ActivityInfo{
+		InstanceID:     task.Instance,
+		ExecutionID:    task.ExecutionID,
+		ActivityID:     task.ID,
+		Name:           task.Name,
+		Attempt:        task.Attempt,
+		SessionID:      task.SessionID,
+		Tag:            task.Tag,
+		IdempotencyKey: fmt.Sprintf("%s/%d/%d", task.Instance, task.ExecutionID, task.ID),
+	}
+}
+
+// Heartbeat renews the activity's lock at once and returns the cause when the
+// activity should stop, nil otherwise. Long work that calls it between steps
+// learns of a cancellation without waiting for the next renewal. It panics when
+// ctx is not an activity's context.
+func Heartbeat(ctx context.Context) error {
+	task, ok := ctx.Value(taskKey{}).(dispatch.Task)
+	if !ok {
+		panic("durable: Heartbeat needs the context of an activity")
+	}
+	return task.Heartbeat(ctx)
+}

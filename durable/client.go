@@ -1,0 +1,304 @@
+package durable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/duroxide/duroxide-go/core"
+)
+
+// Client starts, signals and observes instances. It is safe for concurrent use
+// and needs no runtime in its process.
+type Client struct {
+	provider core.Provider
+	clock    core.Clock
+}
+
+// ClientOptions configure a [Client]. The zero value is the default.
+type ClientOptions struct {
+	// Clock paces waiting; nil is the system's.
+	Clock core.Clock
+}
+
+// NewClient returns a client of a provider's store. Nil options are the
+// defaults.
+func NewClient(p core.Provider, o *ClientOptions) *Client {
+	c := &Client{provider: p, clock: core.SystemClock()}
+	if o != nil && o.Clock != nil {
+		c.clock = o.Clock
+	}
+	return c
+}
+
+// ConflictPolicy says what a start does when the instance id is taken.
+type ConflictPolicy int
+
+const (
+	// UseExisting lets the start return the run that is there; the default.
+	UseExisting ConflictPolicy = iota
+	// FailIfExists makes the start return [ErrInstanceExists]. An instance
+	// whose own start is still queued is not seen; of two such starts at the
+	// same time one is ignored.
+	FailIfExists
+)
+
+// StartOption changes one start.
+type StartOption func(*startConfig)
+
+type startConfig struct{ conflict ConflictPolicy }
+
+// OnConflict sets what happens when the instance id is taken.
+func OnConflict(p ConflictPolicy) StartOption {
+	return func(c *startConfig) { c.conflict = p }
+}
+
+// Start starts an instance of the named orchestration with an input that is
+// already encoded. Prefer [Orchestration.Start], which knows the types.
+//
+// The id identifies the instance for ever: a second start of the same id never
+// starts a second run (see [OnConflict]). It must not be empty, begin with
+// "sub::" or contain "::sub::"; otherwise Start returns [ErrInvalidInput].
+func (c *Client) Start(ctx context.Context, name, id, input string, opts ...StartOption) error {
+	return c.start(ctx, name, nil, id, input, opts)
+}
+
+func (c *Client) start(ctx context.Context, name string, version *string, id, input string, opts []StartOption) error {
+	var cfg startConfig
+	for _, f := range opts {
+		f(&cfg)
+	}
+	if id == "" {
+		return fmt.Errorf("%w: the instance id is empty", ErrInvalidInput)
+	}
+	if core.IsReservedRootID(id) {
+		return fmt.Errorf("%w: instance id '%s' uses the reserved sub-orchestration marker 'sub::'", ErrInvalidInput, id)
+	}
+	if version != nil {
+		if _, err := core.ParseVersion(*version); err != nil {
+			return fmt.Errorf("%w: %w", ErrInvalidInput, err)
+		}
+	}
+	if cfg.conflict == FailIfExists {
+		events, err := c.provider.Read(ctx, core.ReadParams{Instance: id})
+		if err != nil && !errors.Is(err, core.ErrUndecodable) {
+			return fmt.Errorf("start %s: %w", id, err)
+		}
+		if err != nil || len(events) > 0 {
+			return fmt.Errorf("start %s: %w", id, ErrInstanceExists)
+		}
+	}
+	return c.enqueue(ctx, "start", id, core.StartOrchestrationItem{
+		Instance: id, Orchestration: name, Input: input, Version: version, ExecutionID: core.FirstExecutionID,
+	})
+}
+
+func (c *Client) enqueue(ctx context.Context, what, id string, item core.WorkItem) error {
+	if err := c.provider.EnqueueForOrchestrator(ctx, core.EnqueueForOrchestratorParams{Item: item}); err != nil {
+		return fmt.Errorf("%s %s: %w", what, id, err)
+	}
+	return nil
+}
+
+// RaiseEvent sends an external event to an instance, for [WaitEvent]. It is
+// lost when the instance does not wait for it.
+func (c *Client) RaiseEvent(ctx context.Context, id, name string, data any) error {
+	text, err := encode(data)
+	if err != nil {
+		return fmt.Errorf("raise event %s: %w: %w", name, ErrInvalidInput, err)
+	}
+	return c.enqueue(ctx, "raise event "+name+" to", id, core.ExternalRaisedItem{Instance: id, Name: name, Data: text})
+}
+
+// EnqueueMessage sends a message to a queue of an instance, for [Dequeue]. It
+// waits until it is read; it is lost when the instance was never started.
+func (c *Client) EnqueueMessage(ctx context.Context, id, queue string, data any) error {
+	text, err := encode(data)
+	if err != nil {
+		return fmt.Errorf("enqueue message to %s: %w: %w", queue, ErrInvalidInput, err)
+	}
+	return c.enqueue(ctx, "enqueue message to "+queue+" of", id, core.QueueMessageItem{Instance: id, Name: queue, Data: text})
+}
+
+// Cancel asks to cancel an instance with its children. The orchestration's code
+// does not run again; activities in flight learn of it. It has no effect on an
+// instance that is unknown or has ended.
+func (c *Client) Cancel(ctx context.Context, id, reason string) error {
+	return c.enqueue(ctx, "cancel", id, core.CancelInstanceItem{Instance: id, Reason: reason})
+}
+
+// Status is what a client sees of an instance.
+type Status struct {
+	InstanceID string
+	// ExecutionID is the current execution.
+	ExecutionID uint64
+	// State is running, completed or failed; an execution that continues as
+	// new counts as running.
+	State core.ExecutionStatus
+	// Output is the encoded result of a completed instance.
+	Output string
+	// Failure is set for a failed instance.
+	Failure core.ErrorDetails
+	// CustomStatus is nil when there is none. Its version grows with each
+	// change, for [Client.WaitStatusChange].
+	CustomStatus        *string
+	CustomStatusVersion uint64
+}
+
+// Done reports whether the instance has ended.
+func (s *Status) Done() bool {
+	return s.State == core.StatusCompleted || s.State == core.StatusFailed
+}
+
+// Status returns what is known of an instance, or [ErrInstanceNotFound], also
+// while its start is still queued.
+func (c *Client) Status(ctx context.Context, id string) (*Status, error) {
+	s, err := c.readStatus(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	custom, err := c.provider.GetCustomStatus(ctx, core.GetCustomStatusParams{Instance: id})
+	if err != nil {
+		return nil, fmt.Errorf("status of %s: %w", id, err)
+	}
+	if custom != nil {
+		s.CustomStatus, s.CustomStatusVersion = custom.Status, custom.Version
+	}
+	return s, nil
+}
+
+func (c *Client) readStatus(ctx context.Context, id string) (*Status, error) {
+	events, err := c.provider.Read(ctx, core.ReadParams{Instance: id})
+	if err != nil {
+		return nil, fmt.Errorf("status of %s: %w", id, err)
+	}
+	if len(events) == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrInstanceNotFound, id)
+	}
+	s := &Status{InstanceID: id, ExecutionID: events[0].ExecutionID, State: core.StatusRunning}
+	for i := len(events) - 1; i >= 0; i-- {
+		switch d := events[i].Data.(type) {
+		case core.OrchestrationCompleted:
+			s.State, s.Output = core.StatusCompleted, d.Output
+			return s, nil
+		case core.OrchestrationFailed:
+			s.State, s.Failure = core.StatusFailed, d.Details
+			return s, nil
+		}
+	}
+	return s, nil
+}
+
+// done reports cheaply whether an instance has ended: it reads the history only
+// when the provider cannot say it otherwise.
+func (c *Client) done(ctx context.Context, id string) (bool, error) {
+	admin, ok := core.Ability[core.AdminReader](c.provider)
+	if !ok {
+		s, err := c.readStatus(ctx, id)
+		if errors.Is(err, ErrInstanceNotFound) {
+			return false, nil
+		}
+		return err == nil && s.Done(), err
+	}
+	info, err := admin.GetInstanceInfo(ctx, core.GetInstanceInfoParams{Instance: id})
+	if errors.Is(err, core.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("wait for %s: %w", id, err)
+	}
+	return info.Status == core.StatusCompleted || info.Status == core.StatusFailed, nil
+}
+
+// Wait waits until the instance has ended and returns its status. An instance
+// that does not exist yet is waited for. It returns ctx's error when ctx ends
+// first, so give it a deadline.
+func (c *Client) Wait(ctx context.Context, id string) (*Status, error) {
+	err := c.poll(ctx, 100*time.Millisecond, func() (bool, error) { return c.done(ctx, id) })
+	if err != nil {
+		return nil, err
+	}
+	return c.Status(ctx, id)
+}
+
+// WaitStatusChange waits until the custom status has a version above the given
+// one, or the instance has ended, and returns the status. Start with version 0.
+func (c *Client) WaitStatusChange(ctx context.Context, id string, lastSeenVersion uint64) (*Status, error) {
+	err := c.poll(ctx, 100*time.Millisecond, func() (bool, error) {
+		custom, err := c.provider.GetCustomStatus(ctx, core.GetCustomStatusParams{Instance: id, LastSeenVersion: lastSeenVersion})
+		if err != nil || custom != nil {
+			return true, err
+		}
+		return c.done(ctx, id)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.Status(ctx, id)
+}
+
+// poll calls check at once and then with pauses from 5 ms, doubling up to limit.
+func (c *Client) poll(ctx context.Context, limit time.Duration, check func() (bool, error)) error {
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, limit) {
+		if ok, err := check(); ok || err != nil {
+			return err
+		}
+		t := c.clock.NewTimer(pause)
+		select {
+		case <-t.C():
+		case <-ctx.Done():
+			t.Stop()
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// History returns the events of the current execution, none for an unknown
+// instance.
+func (c *Client) History(ctx context.Context, id string) ([]core.Event, error) {
+	return c.provider.Read(ctx, core.ReadParams{Instance: id})
+}
+
+// ExecutionHistory returns the events of one execution.
+func (c *Client) ExecutionHistory(ctx context.Context, id string, executionID uint64) ([]core.Event, error) {
+	return c.provider.ReadWithExecution(ctx, core.ReadWithExecutionParams{Instance: id, ExecutionID: executionID})
+}
+
+// KVGetRaw returns the stored text of a key of an instance, nil when there is
+// none.
+func (c *Client) KVGetRaw(ctx context.Context, id, key string) (*string, error) {
+	return c.provider.GetKVValue(ctx, core.GetKVValueParams{Instance: id, Key: key})
+}
+
+// KVAll returns the stored texts of all keys of an instance.
+func (c *Client) KVAll(ctx context.Context, id string) (map[string]string, error) {
+	return c.provider.GetKVAllValues(ctx, core.GetKVAllValuesParams{Instance: id})
+}
+
+// Run is one instance as its starter sees it.
+type Run[Out any] struct {
+	client *Client
+	id     string
+}
+
+// InstanceID returns the instance's id.
+func (r *Run[Out]) InstanceID() string { return r.id }
+
+// Wait waits until the instance has ended and returns its result. An instance
+// that failed gives a [*RunError]. It returns ctx's error when ctx ends first.
+func (r *Run[Out]) Wait(ctx context.Context) (Out, error) {
+	var zero Out
+	s, err := r.client.Wait(ctx, r.id)
+	if err != nil {
+		return zero, err
+	}
+	if s.Failure != nil {
+		return zero, &RunError{InstanceID: r.id, Details: s.Failure}
+	}
+	out, err := decode[Out](s.Output)
+	if err != nil {
+		return zero, fmt.Errorf("result of %s: %w", r.id, err)
+	}
+	return out, nil
+}

@@ -1,0 +1,213 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/duroxide/duroxide-go/core"
+)
+
+// Task is what an activity's code is told about its call.
+type Task struct {
+	core.ActivityExecuteItem
+	// Attempt counts the deliveries, from 1.
+	Attempt uint32
+	// Heartbeat renews the lock now, and returns why the activity should stop.
+	Heartbeat func(ctx context.Context) error
+}
+
+// ActivityHandler is the code of an activity.
+type ActivityHandler func(ctx context.Context, task Task) (string, error)
+
+func (d *Dispatcher) fetchActivity() (func(), error) {
+	locked, err := d.cfg.Provider.FetchWorkItem(d.fetching, core.FetchWorkItemParams{
+		LockTimeout: d.cfg.ActivityLock,
+		PollTimeout: d.cfg.PollTimeout,
+		Session:     d.sessions.fetchConfig(),
+		Tags:        d.cfg.Tags,
+	})
+	if locked == nil || err != nil {
+		return nil, err
+	}
+	return func() { d.activity(locked) }, nil
+}
+
+// outcome is how an activity's code ended.
+type outcome struct {
+	result string
+	err    error
+}
+
+func (d *Dispatcher) activity(locked *core.LockedWorkItem) {
+	item, ok := locked.Item.(core.ActivityExecuteItem)
+	if !ok {
+		d.log.Error("worker queue holds something that is not an activity: left to its lock", "item_type", locked.Item.ItemType())
+		return
+	}
+	log := d.log.With("instance_id", item.Instance, "execution_id", item.ExecutionID, "activity_name", item.Name, "activity_id", item.ID)
+	abandon := func(delay time.Duration, ignoreAttempt bool) {
+		d.release(d.cfg.Provider.AbandonWorkItem, core.AbandonParams{LockToken: locked.LockToken, Delay: delay, IgnoreAttempt: ignoreAttempt})
+	}
+	if !d.sessions.enter(item.SessionID) {
+		abandon(100*time.Millisecond, true)
+		return
+	}
+	defer d.sessions.leave(item.SessionID)
+	if locked.AttemptCount > d.cfg.Turns.MaxAttempts {
+		log.Error("activity poisoned: fetched too often", "attempt_count", locked.AttemptCount, "max_attempts", d.cfg.Turns.MaxAttempts)
+		d.store(d.working, log, locked, failed(item, poisonedActivity(item, locked.AttemptCount, d.cfg.Turns.MaxAttempts)))
+		return
+	}
+	handler, ok := d.cfg.Registry.ResolveActivity(item.Name)
+	if !ok {
+		delay := d.cfg.Turns.Backoff(locked.AttemptCount)
+		log.Warn("activity not registered here: abandoned", "attempt_count", locked.AttemptCount,
+			"remaining_attempts", d.cfg.Turns.MaxAttempts+1-locked.AttemptCount, "max_attempts", d.cfg.Turns.MaxAttempts, "backoff", delay)
+		abandon(delay, false)
+		return
+	}
+
+	ctx, cancel := context.WithCancelCause(d.working)
+	renew := func(ctx context.Context) error {
+		return d.cfg.Provider.RenewWorkItemLock(ctx, core.RenewLockParams{LockToken: locked.LockToken, ExtendFor: d.cfg.ActivityLock})
+	}
+	lost := func(err error) {
+		if errors.Is(err, core.ErrLockLost) {
+			err = ErrNotWanted
+		}
+		cancel(err)
+	}
+	// The lock is kept until the outcome is stored, whatever ends first.
+	keeping, stopKeeping := context.WithCancel(d.working)
+	renewing := make(chan struct{})
+	go func() {
+		defer close(renewing)
+		d.keepLock(keeping, d.cfg.ActivityLock, d.cfg.ActivityLockBuffer, renew, lost)
+	}()
+	defer func() {
+		stopKeeping()
+		<-renewing
+		cancel(nil)
+	}()
+
+	task := Task{ActivityExecuteItem: item, Attempt: locked.AttemptCount, Heartbeat: func(ctx context.Context) error {
+		if err := renew(ctx); errors.Is(err, core.ErrLockLost) {
+			lost(err)
+		}
+		return context.Cause(ctx)
+	}}
+	outcomes := make(chan outcome, 1)
+	d.userCode.Go(func() { outcomes <- run(ctx, log, handler, task) })
+
+	select {
+	case o := <-outcomes:
+		// An error of code whose context has ended is the interruption, not a
+		// failure; a result is a result.
+		if o.err == nil || ctx.Err() == nil {
+			d.store(ctx, log, locked, completion(item, o))
+			return
+		}
+		outcomes <- o
+	case <-ctx.Done():
+	}
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, ErrShutdown):
+		log.Info("activity interrupted by shutdown: it will run again")
+		abandon(0, true)
+	case errors.Is(cause, ErrLockExpired):
+		log.Warn("activity's lock expired: it will run again")
+		abandon(0, false)
+		d.waitGrace(outcomes, log)
+	default:
+		log.Info("activity cancelled: its result is no longer wanted", "grace", d.cfg.CancellationGrace)
+		d.waitGrace(outcomes, log)
+	}
+}
+
+// waitGrace keeps the slot while unwanted code may still be winding down.
+func (d *Dispatcher) waitGrace(outcomes <-chan outcome, log *slog.Logger) {
+	t := d.cfg.Clock.NewTimer(d.cfg.CancellationGrace)
+	defer t.Stop()
+	select {
+	case <-outcomes:
+	case <-t.C():
+		log.Error("activity ignores its context: its goroutine is left behind")
+	case <-d.working.Done():
+	}
+}
+
+// run calls the code and turns a panic into an error.
+func run(ctx context.Context, log *slog.Logger, handler ActivityHandler, task Task) (o outcome) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if r := recover(); r != nil {
+			log.Error("activity panicked", "panic", r, "stack", string(debug.Stack()))
+			o = outcome{err: fmt.Errorf("activity panicked: %v", r)}
+			return
+		}
+		o = outcome{err: errors.New("activity called runtime.Goexit")}
+	}()
+	result, err := handler(ctx, task)
+	returned = true
+	return outcome{result, err}
+}
+
+func completion(item core.ActivityExecuteItem, o outcome) core.WorkItem {
+	if o.err != nil {
+		return failed(item, core.ApplicationError{Kind: core.KindActivityFailed, Message: strings.ToValidUTF8(o.err.Error(), "�")})
+	}
+	return core.ActivityCompletedItem{Instance: item.Instance, ExecutionID: item.ExecutionID, ID: item.ID, Result: o.result}
+}
+
+func failed(item core.ActivityExecuteItem, details core.ErrorDetails) core.WorkItem {
+	return core.ActivityFailedItem{Instance: item.Instance, ExecutionID: item.ExecutionID, ID: item.ID, Details: details}
+}
+
+func poisonedActivity(item core.ActivityExecuteItem, attempts, limit uint32) core.ErrorDetails {
+	message, err := core.EncodeWorkItem(item)
+	if err != nil {
+		message = []byte("null")
+	}
+	return core.PoisonError{
+		AttemptCount: attempts, MaxAttempts: limit, Message: string(message),
+		MessageType: core.PoisonActivity{Instance: item.Instance, ExecutionID: item.ExecutionID, ActivityName: item.Name, ActivityID: item.ID},
+	}
+}
+
+// store acknowledges an activity with its completion. A completion that can
+// never be stored is replaced by an error that says so.
+func (d *Dispatcher) store(ctx context.Context, log *slog.Logger, locked *core.LockedWorkItem, done core.WorkItem) {
+	// An outcome is worth storing during shutdown too, but not longer than the
+	// lock can live.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.ActivityLock)
+	defer cancel()
+	ack := func(c core.WorkItem) error {
+		return d.retry(ctx, func(ctx context.Context) error {
+			return d.cfg.Provider.AckWorkItem(ctx, core.AckWorkItemParams{LockToken: locked.LockToken, Completion: c})
+		})
+	}
+	err := ack(done)
+	if pe := (*core.ProviderError)(nil); errors.As(err, &pe) && !pe.Retryable && !errors.Is(err, core.ErrLockLost) {
+		log.Error("activity's outcome cannot be stored: recorded as a failure", "error", err)
+		err = ack(failed(locked.Item.(core.ActivityExecuteItem), core.ApplicationError{
+			Kind: core.KindActivityFailed, Message: "the activity's outcome cannot be stored: " + pe.Err.Error(),
+		}))
+	}
+	switch {
+	case err == nil:
+		log.Debug("activity finished", "outcome", done.ItemType())
+	case errors.Is(err, core.ErrLockLost):
+		log.Info("activity's outcome discarded: its lock was lost or its result is no longer wanted")
+	default:
+		log.Warn("activity's outcome could not be stored: it will run again", "error", err)
+		d.release(d.cfg.Provider.AbandonWorkItem, core.AbandonParams{LockToken: locked.LockToken, Delay: 100 * time.Millisecond})
+	}
+}

@@ -1,0 +1,70 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/duroxide/duroxide-go/core"
+)
+
+// renewalInterval is the family's formula: long locks are renewed a buffer
+// before they expire, short ones half-way, in whole seconds and never more
+// often than once a second. Locks of less than two seconds, which the formula
+// would let expire, are renewed half-way too.
+func renewalInterval(timeout, buffer time.Duration) time.Duration {
+	if timeout >= 15*time.Second {
+		return max(timeout-min(buffer, timeout), time.Second)
+	}
+	if timeout < 2*time.Second {
+		return timeout / 2
+	}
+	half := timeout / 2
+	return max((half+time.Second-1)/time.Second*time.Second, time.Second)
+}
+
+// keepLock renews a lock until ctx ends. It calls lost, once, with
+// [core.ErrLockLost] when the lock is gone, or with [ErrLockExpired] when
+// renewing failed for other reasons until the lock must have expired.
+func (d *Dispatcher) keepLock(ctx context.Context, timeout, buffer time.Duration, renew func(context.Context) error, lost func(error)) {
+	interval := renewalInterval(timeout, buffer)
+	expires := d.cfg.Clock.Now().Add(timeout)
+	pause := interval
+	for d.sleep(ctx, pause) {
+		began := d.cfg.Clock.Now()
+		err := renew(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			expires, pause = began.Add(timeout), interval
+		case errors.Is(err, core.ErrLockLost):
+			lost(core.ErrLockLost)
+			return
+		case !d.cfg.Clock.Now().Before(expires):
+			lost(ErrLockExpired)
+			return
+		default:
+			// A failed renewal says nothing about the lock: try again soon.
+			pause = min(interval/4, max(expires.Sub(d.cfg.Clock.Now()), 10*time.Millisecond))
+			d.log.Warn("lock renewal failed: trying again", "error", err, "retry_in", pause)
+		}
+	}
+}
+
+// retryDelays are the waits between attempts to store an outcome.
+var retryDelays = []time.Duration{10, 20, 40, 80, 160}
+
+// retry calls f until it succeeds, fails for good, or the attempts run out.
+func (d *Dispatcher) retry(ctx context.Context, f func(context.Context) error) error {
+	for _, delay := range retryDelays {
+		err := f(ctx)
+		if !core.IsRetryable(err) {
+			return err
+		}
+		if !d.sleep(ctx, delay*time.Millisecond) {
+			return err
+		}
+	}
+	return f(ctx)
+}

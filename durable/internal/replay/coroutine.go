@@ -1,0 +1,162 @@
+package replay
+
+import (
+	"fmt"
+	"iter"
+	"runtime"
+	"runtime/debug"
+	"slices"
+)
+
+// coroutine is the orchestration function or one of its concurrent blocks. It
+// runs only while the engine resumes it.
+type coroutine struct {
+	next  func() (struct{}, bool)
+	stop  func()
+	yield func(struct{}) bool
+	// ready says whether what it waits for has come.
+	ready func() bool
+	// futures are those that it scheduled; they are dropped when it ends.
+	futures []*Future
+	// blocks are the coroutines that it started; they end with it.
+	blocks   []*coroutine
+	finished bool
+	panicked any
+	stack    string
+}
+
+func (x *execution) spawn(body func(c *Context)) *coroutine {
+	co := &coroutine{ready: func() bool { return true }}
+	c := &Context{x: x, co: co}
+	co.next, co.stop = iter.Pull(func(yield func(struct{}) bool) {
+		co.yield = yield
+		defer func() {
+			if r := recover(); r != nil {
+				co.panicked, co.stack = r, string(debug.Stack())
+			}
+		}()
+		body(c)
+	})
+	x.coroutines = append(x.coroutines, co)
+	return co
+}
+
+// block suspends the coroutine until ready returns true. A coroutine that is
+// torn down while suspended unwinds by Goexit: deferred functions run, and no
+// recover in user code can keep it alive.
+func (co *coroutine) block(ready func() bool) {
+	if ready() {
+		return
+	}
+	co.ready = ready
+	if !co.yield(struct{}{}) {
+		runtime.Goexit()
+	}
+}
+
+// poll resumes, in creation order, every coroutine whose wait is over, until
+// nothing moves or the orchestration function has ended.
+func (x *execution) poll() *codeFailure {
+	x.mustPoll = false
+	for progress := true; progress && !x.root.finished; {
+		progress = false
+		for i := 0; i < len(x.coroutines) && !x.root.finished; i++ {
+			co := x.coroutines[i]
+			if co.finished || !co.ready() {
+				continue
+			}
+			progress = true
+			if f := x.resume(co); f != nil {
+				return f
+			}
+		}
+	}
+	x.coroutines = slices.DeleteFunc(x.coroutines, func(co *coroutine) bool { return co.finished })
+	return nil
+}
+
+func (x *execution) resume(co *coroutine) *codeFailure {
+	outer := x.current
+	x.current = co
+	_, suspended := co.next()
+	x.current = outer
+	if suspended {
+		return nil
+	}
+	co.finished = true
+	if co.panicked != nil {
+		return panicFailure(co.panicked, co.stack)
+	}
+	// A continue-as-new suspends the family's code for ever rather than
+	// ending it, so it drops nothing.
+	if co == x.root && x.next != nil {
+		return nil
+	}
+	co.dropFutures()
+	x.killBlocks(co)
+	return nil
+}
+
+func (co *coroutine) dropFutures() {
+	for _, f := range co.futures {
+		f.Drop()
+	}
+}
+
+// kill ends a block that lost a race: what it scheduled is dropped, and so are
+// the blocks that it started.
+func (x *execution) kill(co *coroutine) {
+	if co.finished {
+		return
+	}
+	co.finished = true
+	co.dropFutures()
+	x.unwind(co)
+	x.killBlocks(co)
+}
+
+func (x *execution) killBlocks(co *coroutine) {
+	for _, b := range co.blocks {
+		x.kill(b)
+	}
+}
+
+// tearDown unwinds what is still suspended at the end of the turn. That is not
+// a drop.
+func (x *execution) tearDown() {
+	x.current = nil
+	for _, co := range x.coroutines {
+		if !co.finished {
+			co.finished = true
+			x.unwind(co)
+		}
+	}
+}
+
+// unwind ends a suspended coroutine. It needs a goroutine of its own because
+// the Goexit that unwinds the coroutine goes on in whoever stops it.
+func (x *execution) unwind(co *coroutine) {
+	outer := x.current
+	x.current = nil // context calls in deferred functions are refused
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		co.stop()
+	}()
+	<-done
+	x.current = outer
+}
+
+func panicFailure(r any, stack string) *codeFailure {
+	return &codeFailure{details: panicDetails(r), stack: stack}
+}
+
+func panicText(r any) string {
+	switch r := r.(type) {
+	case string:
+		return r
+	case error:
+		return r.Error()
+	}
+	return fmt.Sprint(r)
+}

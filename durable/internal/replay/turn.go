@@ -1,0 +1,216 @@
+package replay
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/duroxide/duroxide-go/core"
+)
+
+// Handler is the code of an orchestration.
+type Handler func(c *Context, input string) (string, error)
+
+// Input is everything that a turn depends on.
+type Input struct {
+	Instance  string
+	Execution uint64
+	// History is what is stored of the execution; empty for a new one.
+	History []core.Event
+	// Start makes the first event of a new execution; nil otherwise.
+	Start *core.OrchestrationStarted
+	// Messages are the batch without starts, in order.
+	Messages []core.WorkItem
+	// KV is the key-value state that earlier executions left.
+	KV      map[string]core.KVEntry
+	Handler Handler
+	// Now is the wall clock for new events and timers.
+	Now func() time.Time
+	// Stamp is the runtime version that new events carry.
+	Stamp string
+	// StrictInputs makes an input or value that differs from the recorded one
+	// nondeterminism instead of a warning.
+	StrictInputs bool
+	// ParentExecution finds the execution of a parent whose link, written by
+	// an old runtime, lacks it. Only called in that case.
+	ParentExecution func(parent string) uint64
+	Logger          *slog.Logger
+}
+
+// Result says how a turn ended.
+type Result int
+
+// The results of a turn.
+const (
+	Continue Result = iota
+	Completed
+	Failed
+	ContinuedAsNew
+	Cancelled
+)
+
+// Output is what a turn produced, ready to be acknowledged.
+type Output struct {
+	Result            Result
+	Delta             []core.Event
+	WorkerItems       []core.WorkItem
+	OrchestratorItems []core.WorkItem
+	Metadata          core.ExecutionMetadata
+	// CancelledActivities are to be removed from the worker queue.
+	CancelledActivities []core.ActivityIdentifier
+	// Failure is set when Result is Failed or Cancelled.
+	Failure core.ErrorDetails
+	// Nondeterminism is set when code and history disagree. The rest of the
+	// output fails the execution; a caller may park the instance instead.
+	Nondeterminism *NondeterminismError
+	// PanicStack is the stack of the user code that panicked, if it did.
+	PanicStack string
+}
+
+// NondeterminismError says where code and history disagree.
+type NondeterminismError struct {
+	// EventID is the recorded event that does not fit; 0 when it is not one.
+	EventID uint64
+	Message string
+}
+
+func (e *NondeterminismError) Error() string {
+	if e.EventID == 0 {
+		return e.Message
+	}
+	return fmt.Sprintf("%s (event %d)", e.Message, e.EventID)
+}
+
+func (e *NondeterminismError) details() core.ErrorDetails {
+	return core.ConfigurationError{Kind: core.Nondeterminism, Message: new(e.Error())}
+}
+
+// turn is the state of one Run. Its execution holds what the user code sees.
+type turn struct {
+	in      Input
+	started core.OrchestrationStarted
+	delta   []core.Event
+	nextID  uint64
+	// abort fails the turn before any user code runs.
+	abort core.ErrorDetails
+	x     *execution
+	// pending are the converted actions with their event ids, in order.
+	pending []boundAction
+}
+
+// Run runs one turn. User code runs on coroutines that Run tears down before
+// it returns, whatever the code does.
+func Run(in Input) Output {
+	if in.Logger == nil {
+		in.Logger = slog.New(slog.DiscardHandler)
+	}
+	t := &turn{in: in, nextID: core.FirstEventID}
+	if n := len(in.History); n > 0 {
+		t.nextID = in.History[n-1].ID + 1
+	}
+	if in.Start != nil {
+		t.push(nil, *in.Start)
+	}
+	t.prepare()
+	if out, done := t.guard(); done {
+		return out
+	}
+	failure := t.runCode()
+	return t.finalise(failure)
+}
+
+// guard handles the turns that run no code (1.3).
+func (t *turn) guard() (Output, bool) {
+	if t.abort != nil {
+		t.findStart()
+		return t.fail(t.abort), true
+	}
+	for ev := range t.events {
+		if ev.IsTerminal() {
+			return Output{Result: Continue, Delta: t.delta}, true
+		}
+	}
+	if err := t.findStart(); err != "" {
+		return t.fail(core.ConfigurationError{Kind: core.Nondeterminism, Message: &err}), true
+	}
+	return Output{}, false
+}
+
+// findStart sets t.started, or says what is wrong with the history.
+func (t *turn) findStart() string {
+	for ev := range t.events {
+		if s, ok := ev.Data.(core.OrchestrationStarted); ok {
+			t.started = s
+			return ""
+		}
+		return "corrupted history: first event must be OrchestrationStarted"
+	}
+	return "corrupted history: empty"
+}
+
+// codeFailure is why the user code could not be run to a standstill.
+type codeFailure struct {
+	details        core.ErrorDetails
+	nondeterminism *NondeterminismError
+	stack          string
+}
+
+// runCode walks, converts and quiesces on a goroutine of its own, because user
+// code that calls runtime.Goexit ends the goroutine that resumed it.
+func (t *turn) runCode() *codeFailure {
+	t.x = newExecution(t)
+	var failure *codeFailure
+	finished := false
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		failure = t.walkAndConvert()
+		finished = true
+	}()
+	<-done
+	t.x.tearDown()
+	if !finished {
+		failure = &codeFailure{details: core.ApplicationError{
+			Kind: core.KindPanicked, Message: "orchestration code called runtime.Goexit",
+		}}
+	}
+	return failure
+}
+
+func (t *turn) walkAndConvert() *codeFailure {
+	if f := t.walk(); f != nil {
+		return f
+	}
+	t.convert()
+	return t.quiesce()
+}
+
+// push appends an event with the next id.
+func (t *turn) push(source *uint64, data core.EventData) core.Event {
+	ev := core.Event{
+		ID:              t.nextID,
+		SourceID:        source,
+		InstanceID:      t.in.Instance,
+		ExecutionID:     t.in.Execution,
+		TimestampMs:     core.Milliseconds(t.in.Now()),
+		DuroxideVersion: t.in.Stamp,
+		Data:            data,
+	}
+	t.nextID++
+	t.delta = append(t.delta, ev)
+	return ev
+}
+
+// events iterates over stored history and delta.
+func (t *turn) events(yield func(core.Event) bool) {
+	for _, ev := range t.in.History {
+		if !yield(ev) {
+			return
+		}
+	}
+	for _, ev := range t.delta {
+		if !yield(ev) {
+			return
+		}
+	}
+}
