@@ -85,6 +85,8 @@ func (p *Provider) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 		return conn, nil
 	case ctx.Err() != nil:
 		return nil, err
+	case p.closing.Err() != nil:
+		return nil, core.ErrClosed
 	case bounded.Err() != nil:
 		return nil, &acquireError{fmt.Errorf("no free connection within %v", acquireTimeout)}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/duroxide/duroxide-go/core"
+	"github.com/duroxide/duroxide-go/notifier"
 )
 
 const (
@@ -45,6 +46,7 @@ func (p *Provider) FetchOrchestrationItem(ctx context.Context, params core.Fetch
 		return nil, classify(ctx, opFetchOrchestration, err)
 	}
 	var minVersion, maxVersion *int64
+	key := "" // without a filter
 	if params.Filter != nil {
 		if len(params.Filter.SupportedVersions) == 0 {
 			return nil, p.checkOpen(opFetchOrchestration)
@@ -52,9 +54,10 @@ func (p *Provider) FetchOrchestrationItem(ctx context.Context, params core.Fetch
 		first := params.Filter.SupportedVersions[0]
 		low, high := packMin(first.Min), packMax(first.Max)
 		minVersion, maxVersion = &low, &high
+		key = fmt.Sprint(low, high)
 	}
 	var item *core.OrchestrationItem
-	err = p.poll(ctx, params.PollTimeout, func() (bool, error) {
+	err = p.poll(ctx, opFetchOrchestration, notifier.Orchestrator, key, params.PollTimeout, func() (bool, error) {
 		item, err = p.fetchOrchestration(ctx, lockMs, minVersion, maxVersion)
 		return item != nil, err
 	})
@@ -170,6 +173,8 @@ func (p *Provider) AckOrchestrationItem(ctx context.Context, params core.AckOrch
 		}
 		return err
 	})
+	// Messages that came during the turn were notified while it held the lock.
+	p.released(notifier.Orchestrator, err, 0)
 	return err
 }
 
@@ -212,10 +217,12 @@ func (p *Provider) AbandonOrchestrationItem(ctx context.Context, params core.Aba
 	if err := checkText("LockToken", params.LockToken); err != nil {
 		return classify(ctx, opAbandonOrchestration, err)
 	}
-	return p.run(ctx, call{
+	err := p.run(ctx, call{
 		op: opAbandonOrchestration, query: sqlAbandonOrchestration,
 		args: []any{params.LockToken, p.nowMs(), optionalDelay(params.Delay), params.IgnoreAttempt},
 	})
+	p.released(notifier.Orchestrator, err, params.Delay)
+	return err
 }
 
 // RenewOrchestrationItemLock implements [core.OrchestrationQueue]. The stored

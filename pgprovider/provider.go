@@ -11,6 +11,8 @@ import (
 
 	"github.com/duroxide/duroxide-go/core"
 	"github.com/duroxide/duroxide-go/migrations"
+	"github.com/duroxide/duroxide-go/notifier"
+	"github.com/duroxide/duroxide-go/notifier/pgxsource"
 )
 
 const (
@@ -31,6 +33,9 @@ type Provider struct {
 	prefix   string // the schema as it stands before a name
 	clock    core.Clock
 	log      *slog.Logger
+
+	notifier *notifier.Notifier // nil without long polling
+	listener sync.WaitGroup     // runs the notifier
 
 	// closing ends with Close.
 	closing context.Context //nolint:containedctx // the life of the provider, not of a call
@@ -93,8 +98,26 @@ func start(ctx context.Context, pool *pgxpool.Pool, isolated bool, o Options) (*
 		pool: pool, isolated: isolated, schema: o.Schema, prefix: quoteSchema(o.Schema), clock: o.Clock, log: o.Logger,
 	}
 	p.closing, p.close = context.WithCancelCause(context.WithoutCancel(ctx))
+	if o.LongPoll.Disabled {
+		return p, nil
+	}
+	p.notifier, err = notifier.New(notifier.Options{
+		Schema: o.Schema, Source: pgxsource.FromPool(pool), Refresher: refresher{p},
+		RefreshInterval: o.LongPoll.RefreshInterval, FloorInterval: o.LongPoll.FloorInterval,
+		DegradedInterval: o.LongPoll.DegradedInterval, Grace: o.LongPoll.Grace,
+		Now: o.Clock.Now, Logger: o.Logger,
+	})
+	if err != nil {
+		p.close(nil)
+		return nil, fmt.Errorf("pgprovider: %w", err)
+	}
+	p.listener.Go(func() { _ = p.notifier.Run(p.closing) })
 	return p, nil
 }
+
+// Notifier returns what wakes waiting fetches, nil with LongPoll.Disabled. Its
+// status tells whether the provider listens.
+func (p *Provider) Notifier() *notifier.Notifier { return p.notifier }
 
 // Name implements [core.Provider].
 func (*Provider) Name() string { return providerName }
@@ -111,6 +134,7 @@ func (p *Provider) Schema() string { return p.schema }
 func (p *Provider) Close() error {
 	p.once.Do(func() {
 		p.close(core.ErrClosed)
+		p.listener.Wait()
 		if p.ownsPool {
 			p.pool.Close()
 		}

@@ -263,4 +263,3 @@ var near = cmp.FilterPath(func(path cmp.Path) bool {
 }, cmp.Comparer(func(a, b uint64) bool {
 	return max(a, b)-min(a, b) < uint64(time.Minute/time.Millisecond)
 }))
-

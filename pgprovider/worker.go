@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/duroxide/duroxide-go/core"
+	"github.com/duroxide/duroxide-go/notifier"
 )
 
 const (
@@ -64,7 +65,7 @@ func (p *Provider) FetchWorkItem(ctx context.Context, params core.FetchWorkItemP
 		return nil, p.checkOpen(opFetchWorkItem)
 	}
 	var item *core.LockedWorkItem
-	err = p.poll(ctx, params.PollTimeout, func() (bool, error) {
+	err = p.poll(ctx, opFetchWorkItem, notifier.Worker, "", params.PollTimeout, func() (bool, error) {
 		item, err = p.fetchWorkItem(ctx, request)
 		return item != nil, err
 	})
@@ -172,8 +173,10 @@ func (p *Provider) AbandonWorkItem(ctx context.Context, params core.AbandonParam
 	if err := checkText("LockToken", params.LockToken); err != nil {
 		return classify(ctx, opAbandonWorkItem, err)
 	}
-	return p.run(ctx, call{
+	err := p.run(ctx, call{
 		op: opAbandonWorkItem, query: sqlAbandonWorkItem,
 		args: []any{params.LockToken, p.nowMs(), optionalDelay(params.Delay), params.IgnoreAttempt},
 	})
+	p.released(notifier.Worker, err, params.Delay)
+	return err
 }
