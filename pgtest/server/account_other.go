@@ -18,8 +18,8 @@ func serverAccount() (account, error) {
 
 func (account) sysProcAttr() *syscall.SysProcAttr { return nil }
 
-func (account) tempDir() (string, error) { return "", errors.ErrUnsupported }
+func (account) tempDir() string { return os.TempDir() }
 
-func (account) writeFile(string, string) error { return errors.ErrUnsupported }
+func (account) writeFile(*os.Root, string, string) error { return errors.ErrUnsupported }
 
 func (account) reaches(string) bool { return true }

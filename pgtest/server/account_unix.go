@@ -50,31 +50,23 @@ func (a account) sysProcAttr() *syscall.SysProcAttr {
 	return attr
 }
 
-// tempDir makes a directory that only the account can use.
-func (a account) tempDir() (string, error) {
-	parent := os.TempDir()
-	if !a.reaches(parent) || !a.writes(parent) {
-		parent = "/tmp"
+// tempDir is where the account can make temporary files and remove them.
+func (a account) tempDir() string {
+	if dir := os.TempDir(); a.reaches(dir) && a.writes(dir) {
+		return dir
 	}
-	dir, err := os.MkdirTemp(parent, "pgtest-")
-	if err != nil {
-		return "", err
-	}
-	return dir, a.own(dir)
+	return "/tmp"
 }
 
-func (a account) writeFile(name, text string) error {
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+// writeFile writes a file that only the account can read.
+func (a account) writeFile(root *os.Root, name, text string) error {
+	if err := root.WriteFile(name, []byte(text), 0o600); err != nil {
 		return err
 	}
-	return a.own(name)
-}
-
-func (a account) own(name string) error {
 	if !a.other {
 		return nil
 	}
-	return os.Chown(name, int(a.uid), int(a.gid))
+	return root.Lchown(name, int(a.uid), int(a.gid))
 }
 
 // reaches tells whether the account may enter dir and all parents of it that
@@ -95,8 +87,7 @@ func (a account) reaches(dir string) bool {
 	}
 }
 
-// writes tells whether the account, so its watchdog, may remove what it owns in
-// dir.
+// writes tells whether the account may make and remove files in dir.
 func (a account) writes(dir string) bool {
 	info, err := os.Stat(dir)
 	return !a.other || err == nil && info.Mode()&0o002 != 0

@@ -27,7 +27,8 @@ const (
 type cluster struct {
 	acct     account
 	bin      string
-	dir      string // holds everything that is removed at the end
+	dir      string   // holds everything that is removed at the end
+	root     *os.Root // the same: whatever the account links there, we stay inside
 	password string
 	port     int
 
@@ -42,16 +43,16 @@ func startCluster(ctx context.Context, cfg *config, acct account, bin string) (c
 	defer cancel()
 
 	c = &cluster{acct: acct, bin: bin, password: rand.Text()}
+	c.dir = filepath.Join(acct.tempDir(), "pgtest-"+rand.Text())
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.stop())
 		}
 	}()
-	if c.dir, err = acct.tempDir(); err != nil {
+	if c.watchdog, err = startWatchdog(ctx, c); err != nil {
 		return c, err
 	}
-	// Before anything else runs, so that a kill at any moment leaves nothing.
-	if c.watchdog, err = startWatchdog(ctx, c); err != nil {
+	if c.root, err = os.OpenRoot(c.dir); err != nil {
 		return c, err
 	}
 	if err := c.initdb(ctx); err != nil {
@@ -80,16 +81,21 @@ func (c *cluster) url() string {
 	return u.String()
 }
 
-func (c *cluster) data() string    { return filepath.Join(c.dir, "data") }
-func (c *cluster) logFile() string { return filepath.Join(c.dir, "log") }
+// Files in the directory.
+const (
+	dataDir      = "data"
+	logFile      = "log"
+	passwordFile = "password"
+)
+
+func (c *cluster) data() string { return filepath.Join(c.dir, dataDir) }
 
 func (c *cluster) initdb(ctx context.Context) error {
-	pwfile := filepath.Join(c.dir, "password")
-	if err := c.acct.writeFile(pwfile, c.password); err != nil {
+	if err := c.acct.writeFile(c.root, passwordFile, c.password); err != nil {
 		return err
 	}
 	cmd := c.command(ctx, filepath.Join(c.bin, "initdb"),
-		"--pgdata="+c.data(), "--username="+superuser, "--pwfile="+pwfile,
+		"--pgdata="+c.data(), "--username="+superuser, "--pwfile="+filepath.Join(c.dir, passwordFile),
 		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		if ctx.Err() != nil {
@@ -97,7 +103,7 @@ func (c *cluster) initdb(ctx context.Context) error {
 		}
 		return fmt.Errorf("initdb: %w: %s", err, lastLines(string(out)))
 	}
-	return os.Remove(pwfile)
+	return c.root.Remove(passwordFile)
 }
 
 // command prepares a program that runs as the server's account. It gets no
@@ -123,7 +129,7 @@ func (c *cluster) launch(ctx context.Context, settings map[string]string) error 
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		args = append(args, "-c", name+"="+settings[name])
 	}
-	log, err := os.Create(c.logFile())
+	log, err := c.root.Create(logFile)
 	if err != nil {
 		return err
 	}
@@ -158,7 +164,7 @@ func (c *cluster) launch(ctx context.Context, settings map[string]string) error 
 
 // ready reads the server's own note; its eighth line is the state.
 func (c *cluster) ready() bool {
-	text, err := os.ReadFile(filepath.Join(c.data(), "postmaster.pid"))
+	text, err := c.root.ReadFile(dataDir + "/postmaster.pid")
 	if err != nil {
 		return false
 	}
@@ -172,10 +178,11 @@ func (c *cluster) stop() error {
 	if c.cmd != nil {
 		errs = append(errs, c.stopServer())
 	}
-	if c.dir != "" {
-		errs = append(errs, os.RemoveAll(c.dir))
+	if c.root != nil {
+		errs = append(errs, c.root.Close())
 	}
 	if c.watchdog != nil {
+		errs = append(errs, os.RemoveAll(c.dir))
 		errs = append(errs, c.watchdog.dismiss())
 	}
 	return errors.Join(errs...)
@@ -200,7 +207,7 @@ func (c *cluster) stopServer() error {
 }
 
 func (c *cluster) logTail() string {
-	text, err := os.ReadFile(c.logFile())
+	text, err := c.root.ReadFile(logFile)
 	if err != nil {
 		return err.Error()
 	}
