@@ -17,10 +17,7 @@ func encodeItem(field string, item core.WorkItem) (string, error) {
 		return "", err
 	}
 	encoded, err := core.EncodeWorkItem(item)
-	if err != nil {
-		return "", invalid("%s: %v", field, err)
-	}
-	if err := checkEncoded(field, encoded, item); err != nil {
+	if err := checkEncoded(field, encoded, err, item); err != nil {
 		return "", err
 	}
 	return string(encoded), nil
@@ -74,10 +71,7 @@ func encodeEvents(field string, events []core.Event) (string, error) {
 			return "", invalid("%s[%d].Data is nil", field, i)
 		}
 		encoded, err := core.EncodeEvent(e)
-		if err != nil {
-			return "", invalid("%s[%d]: %v", field, i, err)
-		}
-		if err := checkEncoded(fmt.Sprintf("%s[%d].%s", field, i, e.Data.EventType()), encoded, e); err != nil {
+		if err := checkEncoded(fmt.Sprintf("%s[%d]", field, i), encoded, err, e); err != nil {
 			return "", err
 		}
 		rows[i] = historyRow{EventID: e.ID, EventType: e.Data.EventType(), EventData: string(encoded)}

@@ -54,14 +54,20 @@ func checkTexts(pairs ...string) error {
 	return nil
 }
 
-// checkEncoded is checkText for all strings of v, whose JSON is given: only
-// JSON that looks suspicious is worth a walk. The escape can also be the text
-// of a string that holds JSON itself, which is fine.
-func checkEncoded(field string, encoded []byte, v any) error {
-	if utf8.Valid(encoded) && !bytes.Contains(encoded, []byte(`\u0000`)) {
+// checkEncoded is checkText for all strings of v, given its JSON or why there is
+// none: only what looks suspicious is worth a walk. The escape can also be the
+// text of a string that holds JSON itself, which is fine.
+func checkEncoded(field string, encoded []byte, encodeErr error, v any) error {
+	if encodeErr == nil && utf8.Valid(encoded) && !bytes.Contains(encoded, []byte(`\u0000`)) {
 		return nil
 	}
-	return checkValue(field, reflect.ValueOf(v))
+	if err := checkValue(field, reflect.ValueOf(v)); err != nil {
+		return err
+	}
+	if encodeErr != nil {
+		return invalid("%s: %v", field, encodeErr)
+	}
+	return nil
 }
 
 func checkValue(field string, v reflect.Value) error {
