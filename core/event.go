@@ -28,8 +28,8 @@ type Event struct {
 }
 
 // EventData is the payload of an [Event]: exactly one of the structs of this
-// package that carry the EventType method. The set is closed; a tag outside it
-// is a decoding error, never something to skip.
+// package that carry the EventType method, as a value and not as a pointer. The
+// set is closed; a tag outside it is a decoding error, never something to skip.
 type EventData interface {
 	// EventType returns the tag that is stored under "type".
 	EventType() string

@@ -69,6 +69,7 @@ func TestDecodeErrorNamesFieldAndRule(t *testing.T) {
 		{workItems, `{"CancelInstance":{"instance":"i","reason":"r"}} {}`, "", "byte 49: unexpected text after the value"},
 		{workItems, `{"ActivityFailed":{"instance":"i","execution_id":1,"id":2,"details":{"Configuration":{"kind":"K","resource":"r"}}}}`, "ActivityFailed.details.Configuration.kind", `unknown variant "K"`},
 		{errorDetails, `"Poison"`, "", "want an object, not a string"},
+		{errorDetails, `{"Infrastructure":{"operation":"o","message":"m","retryable":true}}x`, "", "byte 67: unexpected text after the value"},
 		{errorDetails, `{"Poison":{"attempt_count":4294967296}}`, "Poison.attempt_count", "want an unsigned 32-bit integer"},
 		{systemStats, `{"history_event_count":-1}`, "history_event_count", "want an unsigned 64-bit integer"},
 	}
