@@ -4,8 +4,9 @@ import "fmt"
 
 // ErrorDetails is the error of an activity or an orchestration as it is stored
 // (contract 2.3): one of [InfrastructureError], [ConfigurationError],
-// [ApplicationError] and [PoisonError]. Each is also a Go error whose text is
-// what user code sees and what a failed execution stores as its output.
+// [ApplicationError] and [PoisonError], as a value and not as a pointer. Each is
+// also a Go error whose text is what user code sees and what a failed execution
+// stores as its output.
 type ErrorDetails interface {
 	error
 	// Category is "infrastructure", "configuration", "application" or "poison".

@@ -1,8 +1,9 @@
 package core
 
 // WorkItem is a message in one of the two queues (contract 2.4): exactly one
-// of the …Item structs of this package. Ten kinds go to the orchestrator
-// queue, [ActivityExecuteItem] to the worker queue. The set is closed.
+// of the …Item structs of this package, as a value and not as a pointer. Ten
+// kinds go to the orchestrator queue, [ActivityExecuteItem] to the worker
+// queue. The set is closed.
 type WorkItem interface {
 	// ItemType returns the name of the variant as it is stored.
 	ItemType() string
@@ -115,7 +116,7 @@ type ContinueAsNewItem struct {
 	ParentID          *uint64
 	ParentExecutionID *uint64
 	// CarryForwardEvents are the unread queued messages, oldest first. Nil
-	// and empty are both written as [].
+	// and empty are both written as [], which is decoded as nil.
 	CarryForwardEvents []QueueEvent
 	// InitialCustomStatus is the last custom status; nil for none.
 	InitialCustomStatus *string
