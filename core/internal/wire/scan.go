@@ -2,9 +2,11 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"iter"
 	"math"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 )
@@ -451,4 +453,29 @@ func (s *Scanner) unexpected(want string) error {
 		return s.errorf("unexpected end, want " + want)
 	}
 	return s.errorf("want " + want)
+}
+
+// plainPrefix returns how many bytes at the beginning of s can stand in a JSON
+// string as they are.
+func plainPrefix(s []byte) int {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := binary.LittleEndian.Uint64(s[i:])
+		if m := special(w); m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	for i < len(s) && plain[s[i]] {
+		i++
+	}
+	return i
+}
+
+// special marks the bytes of w that are a control, a quote or a backslash, by
+// their highest bit. Marks above the lowest one may be wrong: a borrow runs
+// upwards.
+func special(w uint64) uint64 {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := w^ones*'"', w^ones*'\\'
+	return ((w-ones*' ')&^w | (quote-ones)&^quote | (backslash-ones)&^backslash) & highs
 }
