@@ -259,13 +259,14 @@ func TestAckOrchestrationItemRouting(t *testing.T) {
 		items += fmt.Sprintf(`{"%s": {"instance": "wrong", "parent_instance": "to %s"}},`, kind, kind)
 	}
 	items += `{"Other": {"instance": "wrong"}}, 5, "QueueMessage", ["QueueMessage"],
-		{"TimerFired": {"instance": "t", "fire_at_ms": 99}}, {"TimerFired": {"instance": "t", "fire_at_ms": 0}},
+		{"TimerFired": {"instance": "t", "fire_at_ms": 9}}, {"TimerFired": {"instance": "t", "fire_at_ms": 0}},
 		{"zz": 1, "QueueMessage": {"instance": "q"}}`
-	f.start("i", ack{orch: "[" + items + "]"})
+	f.enqueue("i", `1`, 0)
+	f.ack(f.fetch(0, 1000).token, 50, ack{orch: "[" + items + "]"})
 	f.want([]string{
-		"to StartOrchestration|0", "to ContinueAsNew|0", "to TimerFired|0", "to ActivityCompleted|0", "to ActivityFailed|0",
-		"to ExternalRaised|0", "to CancelInstance|0", "to QueueMessage|0", "to SubOrchCompleted|0", "to SubOrchFailed|0",
-		"i|0", "i|0", "i|0", "i|0", "t|99", "t|0", "q|0",
+		"to StartOrchestration|50", "to ContinueAsNew|50", "to TimerFired|50", "to ActivityCompleted|50", "to ActivityFailed|50",
+		"to ExternalRaised|50", "to CancelInstance|50", "to QueueMessage|50", "to SubOrchCompleted|50", "to SubOrchFailed|50",
+		"i|50", "i|50", "i|50", "i|50", "t|9", "t|50", "q|50",
 	}, `SELECT instance_id, (extract(epoch FROM visible_at) * 1000)::bigint FROM {S}.orchestrator_queue ORDER BY id`)
 	f.want([]string{`{"Other": {"instance": "wrong"}}`, `5`, `"QueueMessage"`, `["QueueMessage"]`},
 		`SELECT work_item FROM {S}.orchestrator_queue WHERE instance_id = 'i' ORDER BY id`)

@@ -63,6 +63,9 @@ const (
 	lockAttempts       = 10
 )
 
+// readWrite is explicit because a role or a server can have other defaults.
+var readWrite = pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}
+
 // Run migrates or verifies a schema over one connection, which nothing else may
 // use meanwhile. The connection is left as it was found, or closed if it broke.
 func Run(ctx context.Context, conn *pgx.Conn, options *Options) (Result, error) {
@@ -225,7 +228,10 @@ func (r *runner) createSchema(ctx context.Context, found *state) error {
 	if r.schema == "public" {
 		return fmt.Errorf("%w: create public yourself, or choose another schema", ErrNoSchema)
 	}
-	_, err := r.conn.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+r.quoted(), pgx.QueryExecModeExec)
+	err := pgx.BeginTxFunc(ctx, r.conn, readWrite, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+r.quoted(), pgx.QueryExecModeExec)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("create the schema: %w", err)
 	}
@@ -258,11 +264,9 @@ func (r *runner) apply(ctx context.Context, file File) error {
 	}
 }
 
-// applyOnce runs a file and its record in one transaction. The isolation level
-// is explicit because a server can have another default.
+// applyOnce runs a file and its record in one transaction.
 func (r *runner) applyOnce(ctx context.Context, file File, sql string) error {
-	options := pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}
-	return pgx.BeginTxFunc(ctx, r.conn, options, func(tx pgx.Tx) error {
+	return pgx.BeginTxFunc(ctx, r.conn, readWrite, func(tx pgx.Tx) error {
 		if err := checkLock(ctx, tx, lockKey(r.schema)); err != nil {
 			return err
 		}

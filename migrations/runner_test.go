@@ -83,17 +83,24 @@ func TestBadOptions(t *testing.T) {
 	}
 }
 
-// A pool's connection goes back as it came, whatever its defaults.
-func TestSessionIsLeftAsFound(t *testing.T) {
+// A file runs under the same settings whatever the defaults of the session,
+// and the session goes back as it came.
+func TestSessionSettings(t *testing.T) {
 	t.Parallel()
 	f := setupAt(t, 0)
+	f.exec(`DROP SCHEMA {S}`)
+	fsys := withFile(t, "0012_settings.sql", `CREATE TABLE settings AS
+		SELECT current_setting('transaction_isolation') AS isolation, current_setting('search_path') AS path,
+		       current_setting('lock_timeout') AS lock_timeout`)
 	conn := f.connect()
 	f.execOn(conn, `SET default_transaction_isolation TO 'serializable'`)
+	f.execOn(conn, `SET default_transaction_read_only TO on`)
 	f.execOn(conn, `SET lock_timeout TO '7s'`)
 	f.execOn(conn, `SET search_path TO ''`)
-	if _, err := migrations.Run(t.Context(), conn, &migrations.Options{Schema: f.Schema}); err != nil {
+	if _, err := migrations.RunFS(t.Context(), conn, fsys, &migrations.Options{Schema: f.Schema}); err != nil {
 		t.Fatal(err)
 	}
+	f.want([]string{"read committed|" + f.Schema + ", pg_temp|2s"}, `SELECT * FROM {S}.settings`)
 	var path, timeout string
 	var locks int
 	err := conn.QueryRow(t.Context(), `SELECT current_setting('search_path'), current_setting('lock_timeout'),

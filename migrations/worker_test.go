@@ -35,6 +35,7 @@ func TestFetchWorkItemOrder(t *testing.T) {
 
 func TestFetchWorkItemTags(t *testing.T) {
 	t.Parallel()
+	f := setup(t)
 	for _, test := range []struct {
 		mode   any
 		filter []string
@@ -53,7 +54,7 @@ func TestFetchWorkItemTags(t *testing.T) {
 		{"unheard of", []string{"a"}, []string{"plain"}},
 		{nil, []string{"a"}, []string{"plain"}},
 	} {
-		f := setup(t)
+		f.exec(`TRUNCATE {S}.worker_queue`)
 		f.exec(`SELECT {S}.enqueue_worker_work('a', 0, NULL, 'a'), {S}.enqueue_worker_work('plain', 0), {S}.enqueue_worker_work('b', 0, NULL, 'b')`)
 		for _, want := range test.want {
 			f.want([]string{want + "|1"}, workSQL, 0, nil, nil, test.filter, test.mode)
