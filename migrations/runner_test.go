@@ -192,6 +192,7 @@ func TestWaitsForTableLocks(t *testing.T) {
 
 	waiting := signals{slog.LevelWarn, make(chan string, 1)}
 	options.Logger = slog.New(waiting)
+	options.LockTimeout = 200 * time.Millisecond // ten of them outlast a busy machine
 	done := make(chan error)
 	go func() {
 		_, err := migrations.RunPool(t.Context(), f.Pool, options)

@@ -23,7 +23,7 @@ var sentinels = []error{
 func wantSentinel(t *testing.T, err, want error, texts ...string) {
 	t.Helper()
 	for _, sentinel := range sentinels {
-		if errors.Is(err, sentinel) != (sentinel == want) {
+		if errors.Is(err, sentinel) != errors.Is(want, sentinel) {
 			t.Errorf("got error %v, want %q alone", err, want)
 			return
 		}

@@ -1,14 +1,3 @@
-// Package migrationstest gives a test a PostgreSQL schema of its own.
-//
-//	func TestOrders(t *testing.T) {
-//		t.Parallel()
-//		db := migrationstest.New(t)
-//		provider := open(t, db.URL, db.Schema)
-//		...
-//	}
-//
-// The server is the one that DATABASE_URL names. Without it the test fails; it
-// is never skipped.
 package migrationstest
 
 import (
