@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/duroxide/duroxide-go/core"
@@ -177,8 +178,8 @@ func (c *Client) readStatus(ctx context.Context, id string) (*Status, error) {
 		return nil, fmt.Errorf("%w: %s", ErrInstanceNotFound, id)
 	}
 	s := &Status{InstanceID: id, ExecutionID: events[0].ExecutionID, State: core.StatusRunning}
-	for i := len(events) - 1; i >= 0; i-- {
-		switch d := events[i].Data.(type) {
+	for _, ev := range slices.Backward(events) {
+		switch d := ev.Data.(type) {
 		case core.OrchestrationCompleted:
 			s.State, s.Output = core.StatusCompleted, d.Output
 			return s, nil

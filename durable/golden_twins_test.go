@@ -57,7 +57,9 @@ func text(name string, fn func(*Context, string) (string, error)) twin {
 	}
 }
 
-func single(r Registration) twin { return func(string, int) []Registration { return []Registration{r} } }
+func single(r Registration) twin {
+	return func(string, int) []Registration { return []Registration{r} }
+}
 
 var goldenTwins = map[string]twin{
 	"Hello":     text("Hello", func(ctx *Context, in string) (string, error) { return greet.Call(ctx, in) }),
@@ -388,4 +390,3 @@ func approveThenUpper(ctx *Context, in string) (string, error) {
 	}
 	return upper.Call(ctx, out)
 }
-

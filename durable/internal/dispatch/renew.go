@@ -53,7 +53,9 @@ func (d *Dispatcher) keepLock(ctx context.Context, timeout, buffer time.Duration
 }
 
 // retryDelays are the waits between attempts to store an outcome.
-var retryDelays = []time.Duration{10, 20, 40, 80, 160}
+var retryDelays = []time.Duration{
+	10 * time.Millisecond, 20 * time.Millisecond, 40 * time.Millisecond, 80 * time.Millisecond, 160 * time.Millisecond,
+}
 
 // retry calls f until it succeeds, fails for good, or the attempts run out.
 func (d *Dispatcher) retry(ctx context.Context, f func(context.Context) error) error {
@@ -62,7 +64,7 @@ func (d *Dispatcher) retry(ctx context.Context, f func(context.Context) error) e
 		if !core.IsRetryable(err) {
 			return err
 		}
-		if !d.sleep(ctx, delay*time.Millisecond) {
+		if !d.sleep(ctx, delay) {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package dispatch
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/duroxide/duroxide-go/core"
@@ -125,7 +126,7 @@ func (t *Turns) Decide(ctx context.Context, item *core.OrchestrationItem) Decisi
 	}
 	ack.HistoryDelta = out.Delta
 	ack.WorkerItems = out.WorkerItems
-	ack.OrchestratorItems = append(out.OrchestratorItems, notices...)
+	ack.OrchestratorItems = slices.Concat(out.OrchestratorItems, notices)
 	ack.Metadata = out.Metadata
 	ack.CancelledActivities = out.CancelledActivities
 	return Decision{Ack: ack, Notices: notices, Result: out.Result}
