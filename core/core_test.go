@@ -217,7 +217,7 @@ func TestProviderErrors(t *testing.T) {
 	}
 	for _, wrap := range []func(string, error) error{core.Permanent, core.Retryable} {
 		for _, err := range []error{nil, context.Canceled, context.DeadlineExceeded, fmt.Errorf("waiting: %w", context.Canceled)} {
-			if got := wrap("read", err); got != err {
+			if got := wrap("read", err); got != err { //nolint:errorlint // the very same error, not one around it
 				t.Errorf("%v became %v", err, got)
 			}
 		}

@@ -145,7 +145,7 @@ var keyNames = [numKeys]string{
 // lookupKey is a switch, which the compiler turns into a search by length and
 // text: faster than a map, and without an allocation.
 func lookupKey(name []byte) int {
-	k := numKeys
+	var k key
 	switch string(name) {
 	case "activity_id":
 		k = keyActivityID

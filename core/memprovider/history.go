@@ -110,7 +110,7 @@ func (p *Provider) AppendWithExecution(ctx context.Context, a core.AppendWithExe
 	const op = "append_with_execution"
 	delta, err := cloneEvents(a.Events)
 	if err != nil {
-		return core.Permanent(op, fmt.Errorf("Events: %w", err))
+		return core.Permanent(op, fmt.Errorf("the field Events: %w", err))
 	}
 	if _, err := p.begin(ctx); err != nil {
 		return err

@@ -3,6 +3,7 @@ package memprovider
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/duroxide/duroxide-go/core"
 )
@@ -13,8 +14,8 @@ func (i *instance) applyCustomStatus(events []core.Event) {
 	if i.row == nil {
 		return
 	}
-	for n := len(events) - 1; n >= 0; n-- {
-		if updated, ok := events[n].Data.(core.CustomStatusUpdated); ok {
+	for _, event := range slices.Backward(events) {
+		if updated, ok := event.Data.(core.CustomStatusUpdated); ok {
 			i.row.customStatus = clonePtr(updated.Status)
 			i.row.customStatusVersion++
 			return

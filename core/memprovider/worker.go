@@ -40,7 +40,7 @@ func (p *Provider) FetchWorkItem(ctx context.Context, a core.FetchWorkItemParams
 		}
 	}
 	if err := a.Tags.Validate(); err != nil {
-		return nil, core.Permanent(op, fmt.Errorf("Tags: %w", err))
+		return nil, core.Permanent(op, fmt.Errorf("the field Tags: %w", err))
 	}
 	q := &p.work
 	return poll(ctx, p, &q.bell, a.PollTimeout, func(now uint64) (*core.LockedWorkItem, uint64) {
@@ -67,7 +67,7 @@ func (p *Provider) AckWorkItem(ctx context.Context, a core.AckWorkItemParams) er
 	const op = "ack_work_item"
 	completion, err := cloneCompletion(a.Completion)
 	if err != nil {
-		return core.Permanent(op, fmt.Errorf("Completion: %w", err))
+		return core.Permanent(op, fmt.Errorf("the field Completion: %w", err))
 	}
 	now, err := p.begin(ctx)
 	if err != nil {

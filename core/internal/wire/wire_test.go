@@ -13,7 +13,7 @@ func TestAppendStringEscapes(t *testing.T) {
 	t.Parallel()
 	named := map[rune]string{'"': `\"`, '\\': `\\`, '\b': `\b`, '\t': `\t`, '\n': `\n`, '\f': `\f`, '\r': `\r`}
 	runes := []rune{0x7f, 0x80, 0x2028, 0x2029, 0xfeff, 0xfffd, '世', '🚀', utf8.MaxRune}
-	for r := rune(0); r < 0x7f; r++ {
+	for r := range rune(0x7f) {
 		runes = append(runes, r)
 	}
 	for _, r := range runes {
