@@ -110,6 +110,24 @@ func TestRoundTrips(t *testing.T) {
 	}
 }
 
+// TestErrorsKeepTheConnection: a pool closes a connection that comes back inside
+// a transaction.
+func TestErrorsKeepTheConnection(t *testing.T) {
+	t.Parallel()
+	forBothPools(t, func(t *testing.T, _ *migrationstest.DB, p *pgprovider.Provider, pool *pgxpool.Pool) {
+		listening(t, p)
+		before := pool.Stat().NewConnsCount()
+		for range 5 {
+			err := p.AckOrchestrationItem(t.Context(), core.AckOrchestrationItemParams{LockToken: "lock_x", ExecutionID: 1})
+			wantError(t, "ack", err, core.ErrLockLost)
+		}
+		fetch(t, p)
+		if made := pool.Stat().NewConnsCount() - before; made > 1 { // the pool may grow to two
+			t.Errorf("%d new connections", made)
+		}
+	})
+}
+
 func TestAckThatWasCommittedUnseen(t *testing.T) {
 	t.Parallel()
 	for name, configure := range map[string]func(*pgxpool.Config){
