@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/duroxide/duroxide-go/core"
@@ -19,7 +19,13 @@ type Context struct {
 }
 
 func (c *Context) check() {
-	if c.x.current != c.co {
+	switch {
+	case c.x.current == c.co:
+	case c.co.ending:
+		// A deferred function of code that is being unwound. A panic could be
+		// recovered, and the call tried again for ever.
+		runtime.Goexit()
+	default:
 		panic("durable: orchestration context used outside its function or block")
 	}
 }
@@ -95,10 +101,12 @@ func (c *Context) Status() *string {
 // KVSet sets a key.
 func (c *Context) KVSet(key, value string) {
 	c.check()
-	ms := core.Milliseconds(c.x.t.in.Now())
 	c.x.setters++
-	c.x.kv[key] = kvEntry{value: value, ms: ms, setter: c.x.setters}
-	c.x.emit(action{data: core.KeyValueSet{Key: key, Value: value, LastUpdatedAtMs: ms}, setter: c.x.setters})
+	// Until the event is there the key is as old as what the code has seen, so
+	// that pruning decides alike in every turn.
+	c.x.kv[key] = kvEntry{value: value, ms: core.Milliseconds(c.x.now), setter: c.x.setters}
+	set := core.KeyValueSet{Key: key, Value: value, LastUpdatedAtMs: core.Milliseconds(c.x.t.in.Now())}
+	c.x.emit(action{data: set, setter: c.x.setters})
 }
 
 // KVGet returns the value of a key and whether there is one.
@@ -192,8 +200,3 @@ func (c *Context) Version() string { return c.x.t.started.Version }
 
 // ParentInstance returns the parent's instance id, nil for a root.
 func (c *Context) ParentInstance() *string { return c.x.t.started.ParentInstance }
-
-// panicDetails is the stored form of a panic in orchestration code.
-func panicDetails(r any) core.ErrorDetails {
-	return core.ApplicationError{Kind: core.KindPanicked, Message: strings.ToValidUTF8(panicText(r), "�")}
-}

@@ -33,6 +33,9 @@ func (t *turn) convert() {
 			}
 		}
 		t.push(nil, a.data)
+		if d, ok := a.data.(core.KeyValueSet); ok {
+			t.x.keyRecorded(d, a.setter)
+		}
 		t.x.bind(a.future, id, name)
 		t.pending = append(t.pending, boundAction{a, id})
 	}

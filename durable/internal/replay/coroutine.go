@@ -6,6 +6,9 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
+
+	"github.com/duroxide/duroxide-go/core"
 )
 
 // coroutine is the orchestration function or one of its concurrent blocks. It
@@ -21,8 +24,10 @@ type coroutine struct {
 	// blocks are the coroutines that it started; they end with it.
 	blocks   []*coroutine
 	finished bool
-	panicked any
-	stack    string
+	// running is set while its code runs, ending while it is being unwound.
+	running, ending bool
+	panicked        any
+	stack           string
 }
 
 func (x *execution) spawn(body func(c *Context)) *coroutine {
@@ -78,53 +83,57 @@ func (x *execution) poll() *codeFailure {
 func (x *execution) resume(co *coroutine) *codeFailure {
 	outer := x.current
 	x.current = co
+	co.running = true
 	_, suspended := co.next()
+	co.running = false
 	x.current = outer
 	if suspended {
+		if co.finished { // it was killed while it ran, so it ends here
+			x.unwind(co)
+			x.giveUp(co)
+		}
 		return nil
 	}
 	co.finished = true
 	if co.panicked != nil {
-		return panicFailure(co.panicked, co.stack)
+		return &codeFailure{details: panicDetails(co.panicked), stack: co.stack}
 	}
 	// A continue-as-new suspends the family's code for ever rather than
 	// ending it, so it drops nothing.
 	if co == x.root && x.next != nil {
 		return nil
 	}
-	co.dropFutures()
-	x.killBlocks(co)
+	x.giveUp(co)
 	return nil
 }
 
-func (co *coroutine) dropFutures() {
+// giveUp drops what a coroutine scheduled and ends the blocks that it started.
+func (x *execution) giveUp(co *coroutine) {
 	for _, f := range co.futures {
 		f.Drop()
 	}
-}
-
-// kill ends a block that lost a race: what it scheduled is dropped, and so are
-// the blocks that it started.
-func (x *execution) kill(co *coroutine) {
-	if co.finished {
-		return
-	}
-	co.finished = true
-	co.dropFutures()
-	x.unwind(co)
-	x.killBlocks(co)
-}
-
-func (x *execution) killBlocks(co *coroutine) {
 	for _, b := range co.blocks {
 		x.kill(b)
 	}
 }
 
+// kill ends a block that lost a race. One that is running, because it or a
+// block within it asked for its own end, goes on until it next waits.
+func (x *execution) kill(co *coroutine) {
+	if co.finished || x.over {
+		return
+	}
+	co.finished = true
+	if !co.running {
+		x.unwind(co)
+	}
+	x.giveUp(co)
+}
+
 // tearDown unwinds what is still suspended at the end of the turn. That is not
-// a drop.
+// a drop, even if a deferred function cancels a future.
 func (x *execution) tearDown() {
-	x.current = nil
+	x.current, x.over = nil, true
 	for _, co := range x.coroutines {
 		if !co.finished {
 			co.finished = true
@@ -137,7 +146,7 @@ func (x *execution) tearDown() {
 // the Goexit that unwinds the coroutine goes on in whoever stops it.
 func (x *execution) unwind(co *coroutine) {
 	outer := x.current
-	x.current = nil // context calls in deferred functions are refused
+	x.current, co.ending = nil, true // deferred functions cannot use the context
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -147,16 +156,8 @@ func (x *execution) unwind(co *coroutine) {
 	x.current = outer
 }
 
-func panicFailure(r any, stack string) *codeFailure {
-	return &codeFailure{details: panicDetails(r), stack: stack}
-}
-
-func panicText(r any) string {
-	switch r := r.(type) {
-	case string:
-		return r
-	case error:
-		return r.Error()
-	}
-	return fmt.Sprint(r)
+// panicDetails is the stored form of a panic in orchestration code.
+func panicDetails(r any) core.ErrorDetails {
+	text := fmt.Sprint(r) // survives an Error method that panics too
+	return core.ApplicationError{Kind: core.KindPanicked, Message: strings.ToValidUTF8(text, "�")}
 }

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"strings"
 	"time"
 
 	"github.com/duroxide/duroxide-go/core"
@@ -24,8 +25,6 @@ type execution struct {
 	futures []*Future
 	// open are the schedules that wait for a completion.
 	open map[uint64]*Future
-	// kinds are the schedules that ever were, for clear messages.
-	kinds map[uint64]scheduleKind
 
 	// legacy selects the race policy of executions begun before 0.1.31.
 	legacy bool
@@ -42,6 +41,8 @@ type execution struct {
 
 	replaying bool
 	mustPoll  bool
+	// over is set when the turn is: what unwinding code does has no effect.
+	over bool
 	// now is the time of the last event that was delivered to the code.
 	now time.Time
 
@@ -49,7 +50,7 @@ type execution struct {
 	// returned when it asked to continue as new.
 	returned bool
 	output   string
-	err      error
+	failure  core.ErrorDetails
 	next     *ContinueAsNew
 }
 
@@ -65,7 +66,6 @@ func newExecution(t *turn) *execution {
 	x := &execution{
 		t:         t,
 		open:      map[uint64]*Future{},
-		kinds:     map[uint64]scheduleKind{},
 		waits:     map[string]*mailbox{},
 		queues:    map[string]*mailbox{},
 		subs:      map[uint64]*subscription{},
@@ -85,8 +85,17 @@ func newExecution(t *turn) *execution {
 			x.emit(action{next: next})
 			return
 		}
-		x.returned, x.output, x.err = true, out, err
+		if err != nil { // its Error method is user code: it runs here
+			x.failure = core.ApplicationError{
+				Kind: core.KindOrchestrationFailed, Message: strings.ToValidUTF8(err.Error(), "�"),
+			}
+		}
+		x.returned, x.output = true, out
 	})
+	for ev := range t.events { // the first poll comes before the first event
+		x.delivered(ev)
+		break
+	}
 	return x
 }
 
@@ -108,7 +117,7 @@ func (x *execution) emit(a action) { x.fifo = append(x.fifo, a) }
 
 // delivered moves the code's clock to the time of an event that it can see.
 func (x *execution) delivered(ev core.Event) {
-	if t := time.UnixMilli(int64(min(ev.TimestampMs, 1<<62))); t.After(x.now) {
+	if t := time.UnixMilli(int64(min(ev.TimestampMs, 1<<62))).UTC(); t.After(x.now) {
 		x.now = t
 	}
 }

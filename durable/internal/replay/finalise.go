@@ -3,7 +3,6 @@ package replay
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/duroxide/duroxide-go/core"
 )
@@ -39,9 +38,8 @@ func (t *turn) finalise(failure *codeFailure) Output {
 	case !t.x.returned:
 		t.sendAll(&out)
 		return t.finish(out)
-	case t.x.err != nil:
-		out.Result = Failed
-		out.Failure = applicationFailure(t.x.err)
+	case t.x.failure != nil:
+		out.Result, out.Failure = Failed, t.x.failure
 		return t.end(out, core.OrchestrationFailed{Details: out.Failure})
 	default:
 		out.Result = Completed
@@ -49,16 +47,8 @@ func (t *turn) finalise(failure *codeFailure) Output {
 	}
 }
 
-func applicationFailure(err error) core.ErrorDetails {
-	return core.ApplicationError{
-		Kind:    core.KindOrchestrationFailed,
-		Message: strings.ToValidUTF8(err.Error(), "�"),
-	}
-}
-
-// fail ends the execution without looking at what the code asked for.
+// fail ends the execution without looking at what the code returned.
 func (t *turn) fail(details core.ErrorDetails) Output {
-	t.pending = nil
 	return t.end(Output{Result: Failed, Failure: details}, core.OrchestrationFailed{Details: details})
 }
 

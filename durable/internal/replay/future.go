@@ -56,7 +56,7 @@ func (f *Future) ID() uint64 { return f.id }
 // Drop gives the future up: nobody wants its outcome any more (1.11). It has no
 // effect on one that was observed.
 func (f *Future) Drop() {
-	if f.observed || f.dropped || f.refused != nil {
+	if f.observed || f.dropped || f.refused != nil || f.x.over {
 		return
 	}
 	f.dropped = true
@@ -71,7 +71,6 @@ func (x *execution) bind(f *Future, id uint64, name string) {
 		return
 	}
 	f.id = id
-	x.kinds[id] = f.kind
 	switch f.kind {
 	case waitSchedule:
 		f.sub = x.box(x.waits, name).subscribe()

@@ -15,6 +15,7 @@ func (t *turn) end(out Output, terminal core.EventData) Output {
 	t.breadcrumbs()
 	t.push(nil, terminal)
 	t.notifyParent(&out)
+	t.cancelDroppedChildren(&out)
 	return t.finish(out)
 }
 
@@ -85,7 +86,6 @@ func (t *turn) sendDetached(out *Output) {
 			out.OrchestratorItems = append(out.OrchestratorItems, detachedStart(d, a.version))
 		}
 	}
-	t.cancelDroppedChildren(out)
 }
 
 func detachedStart(d core.OrchestrationChained, version *string) core.StartOrchestrationItem {

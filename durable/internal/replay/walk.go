@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"slices"
+
 	"github.com/duroxide/duroxide-go/core"
 )
 
@@ -204,10 +206,15 @@ func (x *execution) matchKeySet(ev core.Event, d core.KeyValueSet) *Nondetermini
 	if err := x.compare(a, ev, "kv set mismatch: "); err != nil {
 		return err
 	}
-	if e, ok := x.kv[d.Key]; ok && e.setter == a.setter {
-		x.kv[d.Key] = kvEntry{value: d.Value, ms: d.LastUpdatedAtMs, setter: a.setter}
-	}
+	x.keyRecorded(d, a.setter)
 	return nil
+}
+
+// keyRecorded gives a key what its event says, unless it was set again since.
+func (x *execution) keyRecorded(d core.KeyValueSet, setter uint64) {
+	if e, ok := x.kv[d.Key]; ok && e.setter == setter {
+		x.kv[d.Key] = kvEntry{value: d.Value, ms: d.LastUpdatedAtMs, setter: setter}
+	}
 }
 
 // matchKeyClear accepts a run of clears in any order: pruning once listed keys
@@ -219,7 +226,7 @@ func (x *execution) matchKeyClear(ev core.Event, d core.KeyValueCleared) *Nondet
 			break
 		}
 		if c.Key == d.Key {
-			x.fifo = append(x.fifo[:i:i], x.fifo[i+1:]...)
+			x.fifo = slices.Delete(x.fifo, i, i+1)
 			return nil
 		}
 	}
