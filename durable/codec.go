@@ -2,6 +2,7 @@ package durable
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -94,6 +95,14 @@ func sortKeys(text []byte) (string, error) {
 	return strings.TrimSuffix(b.String(), "\n"), nil
 }
 
+// isPlainString reports whether a type is a string without a text form of its
+// own.
+func isPlainString(t reflect.Type) bool {
+	ptr := reflect.PointerTo(t)
+	return t.Kind() == reflect.String &&
+		!ptr.Implements(reflect.TypeFor[json.Unmarshaler]()) && !ptr.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
 // decode reads a value from the family's text form: as JSON of the type, or
 // else as the raw text of a string.
 func decode[T any](text string) (T, error) {
@@ -105,8 +114,7 @@ func decode[T any](text string) (T, error) {
 		*p = json.RawMessage(text)
 		return v, nil
 	}
-	isString := reflect.TypeFor[T]().Kind() == reflect.String
-	if isString && (text == "" || text[0] != '"') {
+	if isPlainString(reflect.TypeFor[T]()) && (text == "" || text[0] != '"') {
 		// Everything but a JSON string is the text itself, "null" included.
 		reflect.ValueOf(&v).Elem().SetString(text)
 		return v, nil

@@ -76,6 +76,13 @@ func (f *Future[T]) Cancel() {
 	}
 }
 
+// observe takes the outcome without decoding it; take may follow.
+func (f *Future[T]) observe() {
+	if f.block == nil {
+		_, _, _ = f.scheduled.Take()
+	}
+}
+
 func (f *Future[T]) take() (T, error) {
 	var zero T
 	if f.block != nil {

@@ -184,5 +184,8 @@ func (o *Options) withDefaults() (Options, error) {
 	} else if c.SupportedVersions.Min.Compare(c.SupportedVersions.Max) > 0 {
 		bad("SupportedVersions", "a range whose Min is not above its Max", c.SupportedVersions.Min)
 	}
+	if v, err := core.ParseVersion(c.VersionStamp); err == nil && !c.SupportedVersions.Contains(v) {
+		bad("VersionStamp", "in the range of SupportedVersions, or the runtime could not go on with what it starts", c.VersionStamp)
+	}
 	return c, errors.Join(errs...)
 }

@@ -56,8 +56,8 @@ func Join[T any](ctx *Context, futures ...*Future[T]) []Outcome[T] {
 	for i := range waiting {
 		waiting[i] = i
 	}
-	// Each is taken as soon as it is ready, so that what an abandoned join has
-	// already taken counts as observed.
+	// Each is observed as soon as it is ready, so that an abandoned join does
+	// not give up what it already has. Decoding is user code and waits.
 	ctx.engine.Block(func() bool {
 		still := waiting[:0]
 		for _, i := range waiting {
@@ -65,11 +65,14 @@ func Join[T any](ctx *Context, futures ...*Future[T]) []Outcome[T] {
 				still = append(still, i)
 				continue
 			}
-			outcomes[i].Value, outcomes[i].Err = futures[i].take()
+			futures[i].observe()
 		}
 		waiting = still
 		return len(waiting) == 0
 	})
+	for i, f := range futures {
+		outcomes[i].Value, outcomes[i].Err = f.take()
+	}
 	return outcomes
 }
 

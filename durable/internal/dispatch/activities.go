@@ -37,10 +37,12 @@ func (d *Dispatcher) fetchActivity() (func(), error) {
 	return func() { d.activity(locked) }, nil
 }
 
-// outcome is how an activity's code ended.
+// outcome is how an activity's code ended: with a result or with the text of
+// its error.
 type outcome struct {
-	result string
-	err    error
+	result  string
+	failed  bool
+	failure string
 }
 
 func (d *Dispatcher) activity(locked *core.LockedWorkItem) {
@@ -102,13 +104,13 @@ func (d *Dispatcher) activity(locked *core.LockedWorkItem) {
 		return context.Cause(ctx)
 	}}
 	outcomes := make(chan outcome, 1)
-	d.userCode.Go(func() { outcomes <- run(ctx, log, handler, task) })
+	d.userCode.Go(func() { run(ctx, log, handler, task, outcomes) })
 
 	select {
 	case o := <-outcomes:
 		// An error of code whose context has ended is the interruption, not a
 		// failure; a result is a result.
-		if o.err == nil || ctx.Err() == nil {
+		if !o.failed || ctx.Err() == nil {
 			d.store(ctx, log, locked, completion(item, o))
 			return
 		}
@@ -141,28 +143,27 @@ func (d *Dispatcher) waitGrace(outcomes <-chan outcome, log *slog.Logger) {
 	}
 }
 
-// run calls the code and turns a panic into an error.
-func run(ctx context.Context, log *slog.Logger, handler ActivityHandler, task Task) (o outcome) {
-	returned := false
+// run calls the code and sends how it ended, be it by a panic or by Goexit.
+func run(ctx context.Context, log *slog.Logger, handler ActivityHandler, task Task, outcomes chan<- outcome) {
+	o := outcome{failed: true, failure: "activity called runtime.Goexit"}
 	defer func() {
-		if returned {
-			return
-		}
 		if r := recover(); r != nil {
+			o.failure = fmt.Sprintf("activity panicked: %v", r)
 			log.Error("activity panicked", "panic", r, "stack", string(debug.Stack()))
-			o = outcome{err: fmt.Errorf("activity panicked: %v", r)}
-			return
 		}
-		o = outcome{err: errors.New("activity called runtime.Goexit")}
+		outcomes <- o
 	}()
 	result, err := handler(ctx, task)
-	returned = true
-	return outcome{result, err}
+	if err != nil {
+		o.failure = err.Error() // user code too: it may panic
+		return
+	}
+	o = outcome{result: result}
 }
 
 func completion(item core.ActivityExecuteItem, o outcome) core.WorkItem {
-	if o.err != nil {
-		return failed(item, core.ApplicationError{Kind: core.KindActivityFailed, Message: strings.ToValidUTF8(o.err.Error(), "�")})
+	if o.failed {
+		return failed(item, core.ApplicationError{Kind: core.KindActivityFailed, Message: strings.ToValidUTF8(o.failure, "�")})
 	}
 	return core.ActivityCompletedItem{Instance: item.Instance, ExecutionID: item.ExecutionID, ID: item.ID, Result: o.result}
 }

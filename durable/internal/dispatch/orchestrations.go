@@ -60,6 +60,9 @@ func (d *Dispatcher) turn(item *core.OrchestrationItem) {
 func (d *Dispatcher) ackFailed(ctx context.Context, item *core.OrchestrationItem, decision Decision, err error) {
 	log := d.log.With("instance_id", item.Instance, "execution_id", decision.Ack.ExecutionID, "error", err)
 	giveBack := core.AbandonParams{LockToken: item.LockToken, Delay: 50 * time.Millisecond}
+	if d.working.Err() != nil { // interrupted by shutdown, which is nobody's failure
+		giveBack.Delay, giveBack.IgnoreAttempt = 0, true
+	}
 	var pe *core.ProviderError
 	switch {
 	case errors.Is(err, core.ErrLockLost):
@@ -69,7 +72,7 @@ func (d *Dispatcher) ackFailed(ctx context.Context, item *core.OrchestrationItem
 		d.release(d.cfg.Provider.AbandonOrchestrationItem, giveBack)
 	default:
 		log.Error("turn can never be stored: the execution fails")
-		ack := d.cfg.Turns.failUnstorable(item, decision, pe)
+		ack := d.cfg.Turns.failUnstorable(ctx, item, decision, pe)
 		if err := d.retry(ctx, func(ctx context.Context) error { return d.cfg.Provider.AckOrchestrationItem(ctx, *ack) }); err != nil {
 			log.Error("failure could not be stored either: the instance is given back", "second_error", err)
 			d.release(d.cfg.Provider.AbandonOrchestrationItem, giveBack)
@@ -79,7 +82,7 @@ func (d *Dispatcher) ackFailed(ctx context.Context, item *core.OrchestrationItem
 
 // failUnstorable makes the acknowledgement that records, on top of what is
 // stored, that a turn could not be.
-func (t *Turns) failUnstorable(item *core.OrchestrationItem, decision Decision, cause *core.ProviderError) *core.AckOrchestrationItemParams {
+func (t *Turns) failUnstorable(ctx context.Context, item *core.OrchestrationItem, decision Decision, cause *core.ProviderError) *core.AckOrchestrationItemParams {
 	details := core.InfrastructureError{Operation: cause.Op, Message: cause.Err.Error(), Retryable: cause.Retryable}
 	b := readBatch(item)
 	ack := &core.AckOrchestrationItemParams{LockToken: item.LockToken, ExecutionID: decision.Ack.ExecutionID, OrchestratorItems: decision.Notices}
@@ -103,10 +106,9 @@ func (t *Turns) failUnstorable(item *core.OrchestrationItem, decision Decision, 
 	}
 	ack.HistoryDelta = append(ack.HistoryDelta, t.event(item.Instance, ack.ExecutionID, nextID, core.OrchestrationFailed{Details: details}))
 	ack.Metadata.Status, ack.Metadata.Output = core.StatusFailed, new(details.Error())
-	if owner != nil && owner.ParentInstance != nil && owner.ParentID != nil && owner.ParentExecutionID != nil {
-		ack.OrchestratorItems = append([]core.WorkItem{core.SubOrchFailedItem{
-			ParentInstance: *owner.ParentInstance, ParentExecutionID: *owner.ParentExecutionID, ParentID: *owner.ParentID, Details: details,
-		}}, ack.OrchestratorItems...)
+	if owner != nil {
+		notice := t.tellParent(ctx, *owner, details)
+		ack.OrchestratorItems = append(notice, ack.OrchestratorItems...)
 	}
 	return ack
 }

@@ -1,13 +1,14 @@
 package dispatch
 
 import (
+	"context"
 	"strings"
 
 	"github.com/duroxide/duroxide-go/core"
 )
 
 // poison ends an execution whose messages were fetched too often (runtime 2.3).
-func (t *Turns) poison(b *batch, parentExecution func(string) uint64) *core.AckOrchestrationItemParams {
+func (t *Turns) poison(ctx context.Context, b *batch) *core.AckOrchestrationItemParams {
 	item := b.item
 	ack := &core.AckOrchestrationItemParams{LockToken: item.LockToken, ExecutionID: item.ExecutionID}
 	details := core.PoisonError{AttemptCount: item.AttemptCount, MaxAttempts: t.MaxAttempts}
@@ -57,18 +58,23 @@ func (t *Turns) poison(b *batch, parentExecution func(string) uint64) *core.AckO
 	details.Message = encodeItems(item.Messages)
 	ack.HistoryDelta = append(ack.HistoryDelta, t.event(item.Instance, ack.ExecutionID, nextID, core.OrchestrationFailed{Details: details}))
 	ack.Metadata.Output = new(details.Error())
-	if owner.ParentInstance != nil && owner.ParentID != nil {
-		execution := uint64(0)
-		if owner.ParentExecutionID != nil {
-			execution = *owner.ParentExecutionID
-		} else {
-			execution = parentExecution(*owner.ParentInstance)
-		}
-		ack.OrchestratorItems = append(ack.OrchestratorItems, core.SubOrchFailedItem{
-			ParentInstance: *owner.ParentInstance, ParentExecutionID: execution, ParentID: *owner.ParentID, Details: details,
-		})
-	}
+	ack.OrchestratorItems = t.tellParent(ctx, owner, details)
 	return ack
+}
+
+// tellParent returns the notice that a failure sends to the parent, if there is
+// one, addressed to the execution that scheduled the child.
+func (t *Turns) tellParent(ctx context.Context, child core.OrchestrationStarted, details core.ErrorDetails) []core.WorkItem {
+	if child.ParentInstance == nil || child.ParentID == nil {
+		return nil
+	}
+	execution := child.ParentExecutionID
+	if execution == nil {
+		execution = new(t.ParentExecution(ctx, *child.ParentInstance))
+	}
+	return []core.WorkItem{core.SubOrchFailedItem{
+		ParentInstance: *child.ParentInstance, ParentExecutionID: *execution, ParentID: *child.ParentID, Details: details,
+	}}
 }
 
 func (t *Turns) event(instance string, execution, id uint64, data core.EventData) core.Event {

@@ -17,7 +17,7 @@ func renewalInterval(timeout, buffer time.Duration) time.Duration {
 		return max(timeout-min(buffer, timeout), time.Second)
 	}
 	if timeout < 2*time.Second {
-		return timeout / 2
+		return max(timeout/2, time.Millisecond)
 	}
 	half := timeout / 2
 	return max((half+time.Second-1)/time.Second*time.Second, time.Second)
@@ -32,24 +32,33 @@ func (d *Dispatcher) keepLock(ctx context.Context, timeout, buffer time.Duration
 	pause := interval
 	for d.sleep(ctx, pause) {
 		began := d.cfg.Clock.Now()
-		err := renew(ctx)
+		err := renewWithin(ctx, expires.Sub(began), renew)
+		left := expires.Sub(d.cfg.Clock.Now())
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
 			expires, pause = began.Add(timeout), interval
+		case left <= 0: // then even "lost" says no more than that
+			lost(ErrLockExpired)
+			return
 		case errors.Is(err, core.ErrLockLost):
 			lost(core.ErrLockLost)
 			return
-		case !d.cfg.Clock.Now().Before(expires):
-			lost(ErrLockExpired)
-			return
 		default:
-			// A failed renewal says nothing about the lock: try again soon.
-			pause = min(interval/4, max(expires.Sub(d.cfg.Clock.Now()), 10*time.Millisecond))
+			// A failed renewal says nothing about the lock: try again soon, and
+			// oftener as the end comes near.
+			pause = min(interval/4, max(left/4, 10*time.Millisecond), left)
 			d.log.Warn("lock renewal failed: trying again", "error", err, "retry_in", pause)
 		}
 	}
+}
+
+// renewWithin gives up on a renewal that hangs until the lock has expired.
+func renewWithin(ctx context.Context, left time.Duration, renew func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, max(left, time.Second))
+	defer cancel()
+	return renew(ctx)
 }
 
 // retryDelays are the waits between attempts to store an outcome.

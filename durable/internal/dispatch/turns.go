@@ -70,7 +70,7 @@ func (t *Turns) Decide(ctx context.Context, item *core.OrchestrationItem) Decisi
 	parentExecution := func(parent string) uint64 { return t.ParentExecution(ctx, parent) }
 	if item.AttemptCount > t.MaxAttempts {
 		log.Error("orchestration poisoned: fetched too often", "attempt_count", item.AttemptCount, "max_attempts", t.MaxAttempts)
-		return Decision{Ack: t.poison(&b, parentExecution), Result: replay.Failed}
+		return Decision{Ack: t.poison(ctx, &b), Result: replay.Failed}
 	}
 	if item.HistoryError != "" {
 		log.Warn("stored history cannot be decoded: abandoned", "error", item.HistoryError, "attempt_count", item.AttemptCount)
