@@ -49,6 +49,8 @@ func (s *Source) Connect(ctx context.Context) (notifier.Conn, error) {
 			return nil, fmt.Errorf("prepare the connection: %w", err)
 		}
 	}
+	// A handler of the caller would take the notifications.
+	config.OnNotification = nil
 	c, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.uber.org/goleak"
 
@@ -33,6 +34,7 @@ func TestFromPool(t *testing.T) {
 	t.Parallel()
 	sourcetest.Run(t, func(t *testing.T, name string) notifier.Source {
 		return pgxsource.FromPool(pool(t, func(config *pgxpool.Config) {
+			config.ConnConfig.OnNotification = func(*pgconn.PgConn, *pgconn.Notification) {}
 			config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error {
 				c.RuntimeParams["application_name"] = name
 				return nil
