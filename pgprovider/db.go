@@ -67,7 +67,7 @@ func (p *Provider) do(ctx context.Context, q query, read func(pgx.Rows) error, a
 		// same way, so this time none is kept.
 		err = p.executeUnprepared(ctx, c, sql, read, args)
 	}
-	if err != nil && c.IsClosed() {
+	if err != nil && c.IsClosed() && !isEnd(ctx, err) {
 		err = &lostError{err}
 	}
 	return err

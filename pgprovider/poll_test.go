@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/duroxide/duroxide-go/core"
 	"github.com/duroxide/duroxide-go/migrations/migrationstest"
 	"github.com/duroxide/duroxide-go/pgprovider"
@@ -370,6 +372,32 @@ func TestPollTimeout(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestCancelInsideTheServer ends the context while the server works.
+func TestCancelInsideTheServer(t *testing.T) {
+	t.Parallel()
+	forBothPools(t, func(t *testing.T, db *migrationstest.DB, p *pgprovider.Provider, _ *pgxpool.Pool) {
+		tx, err := db.Pool.Begin(t.Context())
+		must(t, err)
+		defer tx.Rollback(context.WithoutCancel(t.Context()))
+		_, err = tx.Exec(t.Context(), in(db, `LOCK TABLE @.worker_queue, @.orchestrator_queue`))
+		must(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		for name, err := range map[string]error{
+			"enqueue": p.EnqueueForWorker(ctx, core.EnqueueForWorkerParams{Item: activity(1)}),
+			"fetch":   second(p.FetchOrchestrationItem(ctx, core.FetchOrchestrationItemParams{LockTimeout: lease, PollTimeout: longPoll})),
+		} {
+			var pe *core.ProviderError
+			if !errors.Is(err, context.DeadlineExceeded) || errors.As(err, &pe) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		// The server may notice later than we do: the item is there or not.
+		must(t, tx.Rollback(t.Context()))
+		fetchWork(t, p)
+	})
 }
 
 func TestCloseEndsWaiting(t *testing.T) {

@@ -106,13 +106,18 @@ func classify(ctx context.Context, op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if ctxErr := ctx.Err(); ctxErr != nil && errors.Is(err, ctxErr) {
+	if isEnd(ctx, err) {
 		return err
 	}
 	classified, retryable := describe(err)
 	// Not core.Retryable: a time-out inside the driver looks like the error of
 	// an ended context, which that function passes through.
 	return &core.ProviderError{Op: op, Retryable: retryable, Err: classified}
+}
+
+// isEnd reports whether err is that the context ended.
+func isEnd(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && errors.Is(err, ctx.Err())
 }
 
 func describe(err error) (classified error, retryable bool) {

@@ -45,6 +45,7 @@ func TestStory(t *testing.T) {
 }
 
 func story(t *testing.T, p *pgprovider.Provider) {
+	listening(t, p)
 	ctx := t.Context()
 	const instance = `order "1" \ ü 漢 <&>`
 
@@ -178,6 +179,9 @@ func story(t *testing.T, p *pgprovider.Provider) {
 		Instance: instance, ExecutionID: 1, Events: []core.Event{event(instance, 12, core.ExternalEvent{Name: "n"})},
 	}))
 	operator(t, p, instance)
+	if status := p.Notifier().Status(); status.RefreshError != nil || status.Notifications == 0 {
+		t.Errorf("notifier %+v", status)
+	}
 }
 
 // operator checks what the administration shows of the story.
