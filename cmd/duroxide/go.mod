@@ -1,3 +1,30 @@
 module github.com/duroxide/duroxide-go/cmd/duroxide
 
 go 1.26.0
+
+require (
+	github.com/duroxide/duroxide-go/core v0.1.0
+	github.com/duroxide/duroxide-go/durable v0.1.0
+	github.com/duroxide/duroxide-go/examples v0.1.0
+	github.com/duroxide/duroxide-go/migrations v0.1.0
+	github.com/duroxide/duroxide-go/pgprovider v0.1.0
+	github.com/duroxide/duroxide-go/pgtest v0.1.0
+	github.com/jackc/pgx/v5 v5.12.0
+	github.com/spf13/cobra v1.10.2
+	golang.org/x/term v0.47.0
+)
+
+require (
+	github.com/duroxide/duroxide-go/notifier v0.1.0 // indirect
+	github.com/fergusstrange/embedded-postgres v1.34.0 // indirect
+	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/jackc/pgpassfile v1.0.0 // indirect
+	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
+	github.com/lib/pq v1.12.3 // indirect
+	github.com/spf13/pflag v1.0.9 // indirect
+	github.com/xi2/xz v0.0.0-20171230120015-48954b6210f8 // indirect
+	golang.org/x/sync v0.22.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+	golang.org/x/text v0.41.0 // indirect
+)

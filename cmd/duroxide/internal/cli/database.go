@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/spf13/cobra"
+
+	"github.com/duroxide/duroxide-go/migrations"
+)
+
+// databaseEnv names the database when no flag does.
+const databaseEnv = "DATABASE_URL"
+
+// connectTimeout bounds connecting, unless the URL says otherwise.
+const connectTimeout = 10 * time.Second
+
+// database is what the flags say about where to work.
+type database struct{ url, schema string }
+
+// flags adds --database-url and --schema.
+func (d *database) flags(cmd *cobra.Command, schema, urlHelp string) {
+	f := cmd.Flags()
+	f.StringVar(&d.url, "database-url", "", urlHelp)
+	f.StringVar(&d.schema, "schema", schema, "`NAME` of the PostgreSQL schema")
+}
+
+// check refuses values that cannot be meant, before anything is done. The text
+// of a connection string is never shown: it may hold a password.
+func (d *database) check() error {
+	if err := migrations.ValidateSchemaName(d.schema); err != nil {
+		return usagef("--schema: %w", err)
+	}
+	if d.url == "" {
+		return nil
+	}
+	if _, err := pgx.ParseConfig(d.url); err != nil {
+		return usagef("--database-url: not a connection string such as postgres://user@host:5432/database " +
+			"(its text is not shown, it may hold a password)")
+	}
+	return nil
+}
+
+// connect opens one connection to what the flag or the environment names.
+func (d *database) connect(ctx context.Context) (*pgx.Conn, error) {
+	url, from := d.url, "--database-url"
+	if url == "" {
+		url, from = os.Getenv(databaseEnv), databaseEnv
+	}
+	if url == "" {
+		return nil, usagef("--database-url: not given, and %s is not set", databaseEnv)
+	}
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, usagef("%s: not a connection string such as postgres://user@host:5432/database "+
+			"(its text is not shown, it may hold a password)", from)
+	}
+	if !strings.Contains(url, "connect_timeout") {
+		config.ConnectTimeout = connectTimeout
+	}
+	return pgx.ConnectConfig(ctx, config)
+}

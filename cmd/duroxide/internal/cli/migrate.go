@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/duroxide/duroxide-go/migrations"
+)
+
+func (a *app) migrate() *cobra.Command {
+	return group("migrate", "Bring a schema up to date, or check it", "Bring a schema up to date, or check it.\n\n"+exitCodesHelp,
+		a.migrateUp(), a.migrateVerify())
+}
+
+const databaseHelp = "`URL` of the database (default: the environment variable " + databaseEnv + ")"
+
+func (a *app) migrateUp() *cobra.Command {
+	var db database
+	var to int
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Apply the migrations that the schema does not have yet",
+		Long: "Apply the migrations that the schema does not have yet, each in a transaction of its own.\n" +
+			"The schema is created if it is missing. A second run changes nothing.\n\n" + exitCodesHelp,
+		Example: "  duroxide migrate up --schema orders\n  duroxide migrate up --to 5",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := db.check(); err != nil {
+				return err
+			}
+			if last := lastVersion(); cmd.Flags().Changed("to") && (to < 1 || to > last) {
+				return usagef("--to: must be from 1 to %d, the versions of this program, not %d", last, to)
+			}
+			return a.up(cmd.Context(), db, to)
+		},
+	}
+	db.flags(cmd, "public", databaseHelp)
+	cmd.Flags().IntVar(&to, "to", 0, "stop at version `N` (default: the last one)")
+	return cmd
+}
+
+func (a *app) up(ctx context.Context, db database, to int) error {
+	conn, err := db.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	result, err := migrations.Run(ctx, conn, &migrations.Options{Schema: db.schema, UpTo: to})
+	for _, file := range result.Applied {
+		fmt.Fprintf(a.stdout, "applied %s\n", file.Name)
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(result.Applied) > 0:
+		fmt.Fprintf(a.stdout, "schema %s is at version %d\n", db.schema, result.Version)
+	case to > 0 && result.Version > to:
+		fmt.Fprintf(a.stdout, "schema %s is at version %d, past %d: nothing to do\n", db.schema, result.Version, to)
+	default:
+		fmt.Fprintf(a.stdout, "schema %s is at version %d already: nothing to do\n", db.schema, result.Version)
+	}
+	return nil
+}
+
+func (a *app) migrateVerify() *cobra.Command {
+	var db database
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Check that the schema is what this program needs, and change nothing",
+		Long: "Check that the schema is what this program needs. Nothing is changed or locked,\n" +
+			"so that a role which may only read can do it.\n\n" + exitCodesHelp,
+		Example: "  duroxide migrate verify --schema orders",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := db.check(); err != nil {
+				return err
+			}
+			return a.verify(cmd.Context(), db)
+		},
+	}
+	db.flags(cmd, "public", databaseHelp)
+	return cmd
+}
+
+func (a *app) verify(ctx context.Context, db database) error {
+	conn, err := db.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	result, err := migrations.Run(ctx, conn, &migrations.Options{Schema: db.schema, Policy: migrations.Verify})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "schema %s is at version %d, as this program needs it\n", db.schema, result.Version)
+	return nil
+}
+
+func lastVersion() int {
+	files := migrations.Files()
+	return files[len(files)-1].Version
+}

@@ -1,0 +1,165 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/duroxide/duroxide-go/durable"
+	"github.com/duroxide/duroxide-go/examples/orders"
+	"github.com/duroxide/duroxide-go/examples/orders/pgledger"
+)
+
+// show is one run of the demo, used from one goroutine.
+type show struct {
+	Options
+	db     *database
+	ledger *pgledger.Ledger
+	client *durable.Client
+	fleet  *fleet
+	watch  *watch
+	screen *printer
+
+	started int // how many of Orders
+	crash   *crash
+	asked   map[string]time.Time // when an order was first seen waiting
+	took    time.Duration
+}
+
+// approver is who approves large orders. It knows business customers and never
+// answers the others.
+const approver = "Ada"
+
+// play starts the workers and the orders and watches them to their end.
+func (s *show) play(ctx context.Context) error {
+	s.asked = map[string]time.Time{}
+	if err := s.open(ctx); err != nil {
+		return err
+	}
+	tick := time.NewTicker(lookInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case w := <-s.fleet.died:
+			return w.failure()
+		case <-tick.C:
+		}
+		if err := s.startOrders(ctx); err != nil {
+			return err
+		}
+		ended, err := s.look(ctx)
+		if err != nil {
+			return err
+		}
+		if s.crash == nil && 2*ended >= len(s.Orders) {
+			if s.crash, err = s.strike(ctx); err != nil {
+				return err
+			}
+		}
+		if s.crash != nil {
+			if err := s.crash.follow(ctx, s); err != nil {
+				return err
+			}
+		}
+		if ended == len(s.Orders) {
+			s.screen.endProgress()
+			s.took = time.Since(s.screen.start)
+			s.screen.event("all %d orders are through", ended)
+			return nil
+		}
+	}
+}
+
+// open says what will be seen, and starts the workers.
+func (s *show) open(ctx context.Context) error {
+	s.screen.printf("%s\n\n", s.style("1", "A workflow that survives a crash"))
+	s.screen.printf("  An order is validated; its items are reserved in parallel; the card is charged,\n" +
+		"  again if the payment service does not answer; a large amount waits for approval;\n" +
+		"  a sub-orchestration ships. What cannot go on is undone, in reverse.\n\n")
+	s.screen.printf("  input     %s of %s: %s, %d refused\n", plural(len(s.Orders)+len(s.Refused), "line"), s.Input,
+		plural(len(s.Orders), "order"), len(s.Refused))
+	s.screen.printf("  database  %s, schema %s\n", s.db.description, s.Schema)
+	var names []string
+	for range s.Workers {
+		w, err := s.fleet.start(ctx)
+		if err != nil {
+			return err
+		}
+		names = append(names, fmt.Sprintf("%s (pid %d)", w.name, w.pid))
+	}
+	s.screen.printf("  workers   %s, each a process of its own\n\n", list(names))
+	s.screen.start = time.Now()
+	return nil
+}
+
+// startOrders starts those orders whose time has come.
+func (s *show) startOrders(ctx context.Context) error {
+	policy := orders.DefaultPolicy()
+	policy.ApprovalWithin = approveWithin
+	due := min(len(s.Orders), 1+int(time.Since(s.screen.start)/arrival))
+	for ; s.started < due; s.started++ {
+		order := s.Orders[s.started]
+		_, err := orders.Checkout.Start(ctx, s.client, order.ID, orders.Request{Order: order, Policy: policy},
+			durable.OnConflict(durable.FailIfExists))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look shows where the orders are, approves, and returns how many have ended.
+func (s *show) look(ctx context.Context) (ended int, err error) {
+	states, err := s.watch.states(ctx)
+	if err != nil {
+		return 0, err
+	}
+	byID := map[string]state{}
+	for _, st := range states {
+		byID[st.Instance] = st
+	}
+	count := map[string]int{}
+	for _, order := range s.Orders[:s.started] {
+		st, ok := byID[order.ID]
+		switch {
+		case ok && st.ended():
+			ended++
+			continue
+		case st.Custom == orders.StatusAwaitingApproval:
+			if err := s.approve(ctx, order); err != nil {
+				return 0, err
+			}
+		}
+		count[st.stage()]++
+	}
+	var parts []string
+	for _, stage := range stages {
+		if n := count[stage]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", stage, n))
+		}
+	}
+	s.screen.progress(ended, len(s.Orders), strings.Join(parts, ", "))
+	return ended, nil
+}
+
+// approve approves a business order that has waited for a moment.
+func (s *show) approve(ctx context.Context, order orders.Order) error {
+	since, seen := s.asked[order.ID]
+	switch {
+	case !seen:
+		s.asked[order.ID] = time.Now()
+		return nil
+	case order.Account != "business" || since.IsZero() || time.Since(since) < approveAfter:
+		return nil
+	}
+	s.asked[order.ID] = time.Time{} // once is enough
+	return s.client.EnqueueMessage(ctx, order.ID, orders.ApprovalQueue, orders.Approval{Approved: true, By: approver})
+}
+
+func (s *show) style(code, text string) string { return s.screen.style(code, text) }
+
+func itoa(n int) string { return strconv.Itoa(n) }
