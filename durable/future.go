@@ -38,6 +38,8 @@ type Awaitable interface {
 	// the next reader. Its outcome is [ErrDropped] from then on. It has no
 	// effect on a future that was awaited.
 	Cancel()
+
+	observe()
 }
 
 var _ Awaitable = (*Future[int])(nil)
@@ -76,7 +78,8 @@ func (f *Future[T]) Cancel() {
 	}
 }
 
-// observe takes the outcome without decoding it; take may follow.
+// observe takes the outcome of a ready future without decoding it, so that it
+// counts as awaited; take may follow.
 func (f *Future[T]) observe() {
 	if f.block == nil {
 		_, _, _ = f.scheduled.Take()

@@ -24,7 +24,8 @@ func Race(ctx *Context, futures ...Awaitable) int {
 
 // Select waits for the first of the futures and leaves the others as they are.
 // It returns the winner's index; of several that are ready, the first in the
-// list wins. It panics when there are none.
+// list wins. The winner counts as awaited: a message that it took is taken. It
+// panics when there are none.
 func Select(ctx *Context, futures ...Awaitable) int {
 	if len(futures) == 0 {
 		panic("durable: Select and Race need at least one future")
@@ -39,6 +40,7 @@ func Select(ctx *Context, futures ...Awaitable) int {
 		}
 		return false
 	})
+	futures[winner].observe()
 	return winner
 }
 
