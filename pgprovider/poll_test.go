@@ -381,7 +381,7 @@ func TestCancelInsideTheServer(t *testing.T) {
 		tx, err := db.Pool.Begin(t.Context())
 		must(t, err)
 		defer tx.Rollback(context.WithoutCancel(t.Context()))
-		_, err = tx.Exec(t.Context(), in(db, `LOCK TABLE @.worker_queue, @.orchestrator_queue`))
+		_, err = tx.Exec(t.Context(), in(db, `LOCK TABLE @.orchestrator_queue, @.worker_queue`))
 		must(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()

@@ -14,23 +14,27 @@ import (
 	"github.com/duroxide/duroxide-go/pgprovider"
 )
 
-// uniqueSchema returns a name for a schema that the provider makes, with the
-// given ending, and drops it after the test.
-func uniqueSchema(t *testing.T, name string) (url, schema string) {
+// lend gives a schema name to one test at a time, among all that use the server,
+// and drops the schema after the test. An empty name is one of 51 bytes.
+func lend(t *testing.T, name string) (url, schema string) {
 	t.Helper()
-	db := migrationstest.NewEmpty(t) // for its name only
-	schema = name
-	if name == "" {
+	db := migrationstest.NewEmpty(t) // for its unique name
+	if schema = name; name == "" {
 		schema = db.Schema + strings.Repeat("x", 51-len(db.Schema))
 	}
+	ctx := context.WithoutCancel(t.Context())
+	conn, err := pgx.Connect(ctx, db.URL)
+	must(t, err)
+	drop := `DROP SCHEMA IF EXISTS ` + pgx.Identifier{schema}.Sanitize() + ` CASCADE`
 	t.Cleanup(func() {
-		ctx := context.WithoutCancel(t.Context())
-		conn, err := pgx.Connect(ctx, db.URL)
-		must(t, err)
 		defer conn.Close(ctx)
-		_, err = conn.Exec(ctx, `DROP SCHEMA IF EXISTS `+pgx.Identifier{schema}.Sanitize()+` CASCADE`)
+		_, err := conn.Exec(ctx, drop)
 		must(t, err)
 	})
+	_, err = conn.Exec(ctx, `SELECT pg_catalog.pg_advisory_lock(pg_catalog.hashtext($1))`, "pgprovider test of schema "+schema)
+	must(t, err)
+	_, err = conn.Exec(ctx, drop) // a test that was killed may have left it
+	must(t, err)
 	return db.URL, schema
 }
 
@@ -39,7 +43,7 @@ func TestSchemaNames(t *testing.T) {
 	for name, schema := range map[string]string{"reserved word": "user", "51 bytes": ""} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url, schema := uniqueSchema(t, schema)
+			url, schema := lend(t, schema)
 			p := openOn(t, url, schema)
 			listening(t, p)
 			create(t, p, "i")
