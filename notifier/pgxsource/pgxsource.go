@@ -1,8 +1,3 @@
-// Package pgxsource listens over pgx.
-//
-//	n, err := notifier.New(notifier.Options{Schema: "orders", Source: pgxsource.FromPool(pool)})
-//
-// The connection is one of its own, beside those of the pool.
 package pgxsource
 
 import (

@@ -1,6 +1,3 @@
-// Package pqsource listens over lib/pq, for programs that use database/sql.
-//
-//	n, err := notifier.New(notifier.Options{Schema: "orders", Source: pqsource.New(dsn)})
 package pqsource
 
 import (
