@@ -3,6 +3,7 @@ package pgprovider_test
 import (
 	"context"
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -96,6 +97,39 @@ func TestCleanupSchema(t *testing.T) {
 	waitFor(t, "a notification", func() bool { return neighbour.Notifier().Status().Notifications > 0 })
 	equal(t, "triggers", 2, sqlValue[int](t, other, `SELECT count(*) FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
 		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND NOT g.tgisinternal`, other.Schema))
+}
+
+// TestPublicSchema has a database of its own, because everybody shares public.
+func TestPublicSchema(t *testing.T) {
+	t.Parallel()
+	db := migrationstest.NewEmpty(t) // for its unique name
+	ctx := context.WithoutCancel(t.Context())
+	name := pgx.Identifier{db.Schema}.Sanitize()
+	_, err := db.Pool.Exec(ctx, `CREATE DATABASE `+name)
+	must(t, err)
+	t.Cleanup(func() {
+		admin, err := pgx.Connect(ctx, db.URL)
+		must(t, err)
+		defer admin.Close(ctx)
+		_, err = admin.Exec(ctx, `DROP DATABASE `+name+` WITH (FORCE)`)
+		must(t, err)
+	})
+	u, err := url.Parse(db.URL)
+	must(t, err)
+	u.Path = "/" + db.Schema
+	p := openOn(t, u.String(), "")
+	equal(t, "schema", "public", p.Schema())
+	create(t, p, "i")
+	must(t, p.CleanupSchema(ctx))
+
+	conn, err := pgx.Connect(ctx, u.String())
+	must(t, err)
+	defer conn.Close(ctx)
+	var schemas, tables, functions int
+	must(t, conn.QueryRow(ctx, `SELECT count(*), (SELECT count(*) FROM pg_catalog.pg_class WHERE relnamespace = min(n.oid::bigint)),
+		(SELECT count(*) FROM pg_catalog.pg_proc WHERE pronamespace = min(n.oid::bigint))
+		FROM pg_catalog.pg_namespace n WHERE nspname = 'public'`).Scan(&schemas, &tables, &functions))
+	equal(t, "schema, tables and functions that are left", [3]int{1, 0, 0}, [3]int{schemas, tables, functions})
 }
 
 func TestClose(t *testing.T) {
