@@ -259,6 +259,7 @@ func choose(c *replay.Context, futures ...*replay.Future) int {
 		}
 		return false
 	})
+	_, _, _ = futures[winner].Take() // who is told that it won has seen it
 	return winner
 }
 
