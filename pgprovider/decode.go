@@ -89,8 +89,9 @@ func decodeArray[T any](array []byte, what string, decode func([]byte) (T, error
 // decodeEvents decodes the rows of a read, which fails as a whole.
 func decodeEvents(rows []string) ([]core.Event, error) {
 	events := make([]core.Event, len(rows))
+	var decoder core.EventDecoder
 	for i, row := range rows {
-		e, err := core.DecodeEvent([]byte(row))
+		e, err := decoder.Decode([]byte(row))
 		if err != nil {
 			return nil, fmt.Errorf("%w: event %d: %v", core.ErrUndecodable, i+1, err)
 		}

@@ -125,7 +125,8 @@ func (r *orchestrationRow) item() *core.OrchestrationItem {
 	if r.version != nil {
 		item.Version = *r.version
 	}
-	history, historyErr := decodeArray(r.history, "event", core.DecodeEvent)
+	var events core.EventDecoder // keeps what all events of a history share
+	history, historyErr := decodeArray(r.history, "event", events.Decode)
 	messages, messagesErr := decodeArray(r.messages, "message", core.DecodeWorkItem)
 	snapshot, snapshotErr := decodeSnapshot(r.snapshot)
 	item.Messages = messages
