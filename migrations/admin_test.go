@@ -8,7 +8,7 @@ import (
 
 func TestHistoryFunctions(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	const appendSQL = `SELECT {S}.append_history('i', $1, $2::jsonb, 0)`
 	f.exec(appendSQL, 1, nil)
 	f.exec(appendSQL, 1, `[]`)
@@ -43,7 +43,7 @@ func (f fixture) tree() {
 
 func TestReads(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	f.tree()
 	f.want([]string{"c", "b", "a", "root"}, `SELECT instance_id FROM {S}.list_instances()`)
 	f.want([]string{"root"}, `SELECT instance_id FROM {S}.list_instances_by_status('Completed')`)
@@ -66,7 +66,7 @@ func TestReads(t *testing.T) {
 
 func TestQueueDepths(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	f.exec(`INSERT INTO {S}.orchestrator_queue (instance_id, work_item, visible_at, lock_token, locked_until, created_at) VALUES
 		('i', '1', to_timestamp(0.1), NULL, NULL, now()), ('i', '1', to_timestamp(0.1), 'x', 100, now()),
 		('i', '1', to_timestamp(0.1), 'x', 101, now()), ('i', '1', to_timestamp(0.101), NULL, NULL, now())`)
@@ -77,7 +77,7 @@ func TestQueueDepths(t *testing.T) {
 
 func TestDeleteInstances(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	const del = `SELECT * FROM {S}.delete_instances_atomic($1, $2)`
 	f.tree()
 	f.enqueue("a", `{}`, 0)
@@ -123,7 +123,7 @@ func TestPruneExecutions(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			f := setup(t)
+			f := setupShared(t)
 			f.exec(`INSERT INTO {S}.instances (instance_id, orchestration_name, current_execution_id, created_at, updated_at) VALUES ('i', 'N', 6, now(), now())`)
 			f.exec(`INSERT INTO {S}.executions (instance_id, execution_id, status, started_at, completed_at) VALUES
 				('i', 1, 'Completed', now(), to_timestamp(1)), ('i', 2, 'Failed', now(), to_timestamp(2)), ('i', 3, 'ContinuedAsNew', now(), NULL),
@@ -136,13 +136,13 @@ func TestPruneExecutions(t *testing.T) {
 			f.want([]string{"1|1"}, `SELECT (SELECT count(*) FROM {S}.kv_store), count(*) FROM {S}.history WHERE instance_id = 'other'`)
 		})
 	}
-	f := setup(t)
+	f := setupShared(t)
 	f.wantError("Instance unknown not found", `SELECT * FROM {S}.prune_executions('unknown')`)
 }
 
 func TestNotifications(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	conn := f.connect()
 	for _, queue := range []string{"_orch_work", "_worker_work"} {
 		f.execOn(conn, `LISTEN `+pgx.Identifier{f.Schema + queue}.Sanitize())

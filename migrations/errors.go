@@ -70,12 +70,15 @@ func (e *FileError) Unwrap() error {
 	return e.Err
 }
 
-// newFileError finds the line of sql to which err belongs.
-func newFileError(file File, sql string, err error) *FileError {
-	e := &FileError{File: file, Err: err}
+// newFileError finds the line of the file to which the error of a statement
+// belongs.
+func newFileError(file File, s *statement, err error) *FileError {
+	e := &FileError{File: file, Line: s.line, Err: err}
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Position > 0 {
-		e.Line = lineOf(sql, int(pgErr.Position))
+		if line := lineOf(s.text, int(pgErr.Position)); line > 0 {
+			e.Line += line - 1
+		}
 	}
 	return e
 }

@@ -8,9 +8,14 @@ import (
 	"strings"
 )
 
-// SharedVersion is the last version of the lineage that is shared with the
-// other members of the family.
-const SharedVersion = 11
+const (
+	// SharedVersion is the last version of the lineage that is shared with the
+	// other members of the family.
+	SharedVersion = 11
+	// firstOwn is the first version of this module's own lineage. The numbers
+	// between the two are kept free for the family.
+	firstOwn = 101
+)
 
 //go:embed *.sql
 var embedded embed.FS
@@ -32,6 +37,12 @@ func (f File) String() string {
 	return fmt.Sprintf("%d (%s)", f.Version, f.Name)
 }
 
+// Shared tells whether the file belongs to the lineage that all members of the
+// family share.
+func (f File) Shared() bool {
+	return f.Version <= SharedVersion
+}
+
 // Files returns all migrations of this program in the order of application.
 func Files() []File {
 	files, err := listFiles(embedded)
@@ -51,10 +62,13 @@ func listFiles(fsys fs.FS) ([]File, error) {
 	}
 	files := make([]File, 0, len(names))
 	for _, name := range names {
-		digits, _, ok := strings.Cut(name, "_")
-		version, err := strconv.Atoi(digits)
-		if !ok || err != nil || len(digits) != 4 || version < 1 {
+		version, ok := versionOf(name)
+		if !ok {
 			return nil, fmt.Errorf("file %s is not named NNNN_name.sql", name)
+		}
+		if version > SharedVersion && version < firstOwn {
+			return nil, fmt.Errorf("file %s has a version between the two lineages: they are 1 to %d, and from %d",
+				name, SharedVersion, firstOwn)
 		}
 		if n := len(files); n > 0 && files[n-1].Version == version {
 			return nil, fmt.Errorf("files %s and %s have the same version", files[n-1].Name, name)
@@ -62,4 +76,10 @@ func listFiles(fsys fs.FS) ([]File, error) {
 		files = append(files, File{Version: version, Name: name})
 	}
 	return files, nil
+}
+
+func versionOf(name string) (version int, ok bool) {
+	digits, _, ok := strings.Cut(name, "_")
+	version, err := strconv.Atoi(digits)
+	return version, ok && err == nil && len(digits) == 4 && version >= 1
 }

@@ -35,7 +35,7 @@ func TestListFilesRefusesOtherNames(t *testing.T) {
 	t.Parallel()
 	for _, names := range [][]string{
 		{"1_short.sql"}, {"00001_long.sql"}, {"0001.sql"}, {"abcd_text.sql"}, {"0000_zero.sql"},
-		{"-001_negative.sql"}, {"0001_a.sql", "0001_b.sql"},
+		{"-001_negative.sql"}, {"0001_a.sql", "0001_b.sql"}, {"0012_between.sql"}, {"0100_between.sql"},
 	} {
 		fsys := fstest.MapFS{}
 		for _, name := range names {

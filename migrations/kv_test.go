@@ -25,7 +25,7 @@ func (f fixture) mutate(now, execution int64, status, mutations string) {
 
 func TestKVIsStagedUntilTheExecutionEnds(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	f.exec(`INSERT INTO {S}.kv_delta VALUES ('another', 'a', 'untouched', 0)`)
 	f.mutate(10, 1, "", `[{"action": "set", "key": "a", "value": "1", "last_updated_at_ms": 7},
 		{"action": "set", "key": "b", "value": "2"}, {"action": "clear_key", "key": "c"}, {"action": "unheard of"}]`)
@@ -53,7 +53,7 @@ func TestKVIsStagedUntilTheExecutionEnds(t *testing.T) {
 
 func TestKVClearing(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	f.mutate(10, 1, `"ContinuedAsNew"`, `[{"action": "set", "key": "a", "value": "1"}, {"action": "set", "key": "b", "value": "2"}]`)
 	f.mutate(20, 2, "", `[{"action": "set", "key": "c", "value": "3"}, {"action": "clear_all"}, {"action": "set", "key": "b", "value": "4"}]`)
 	f.want([]string{"a|<nil>|20", "b|4|20", "c|<nil>|20"}, deltaSQL)
@@ -66,7 +66,7 @@ func TestKVClearing(t *testing.T) {
 
 func TestKVReads(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	f.exec(`INSERT INTO {S}.kv_store VALUES ('i', 'kept', 'store', 1), ('i', 'changed', 'old', 1), ('i', 'cleared', 'x', 1), ('j', 'other', 'x', 1)`)
 	f.exec(`INSERT INTO {S}.kv_delta VALUES ('i', 'changed', 'new', 0), ('i', 'cleared', NULL, 0), ('i', 'added', '', 0)`)
 	f.want([]string{"added|", "changed|new", "kept|store"}, allKVSQL)
@@ -79,7 +79,7 @@ func TestKVReads(t *testing.T) {
 
 func TestInstanceStats(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	const stats = `SELECT * FROM {S}.get_instance_stats($1)`
 	f.want([]string{"false|0|0|0|0|0"}, stats, "unknown")
 	f.start("i", ack{})

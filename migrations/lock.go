@@ -71,10 +71,15 @@ func releaseLock(ctx context.Context, conn *pgx.Conn, key int64, log *slog.Logge
 	_ = conn.Close(ctx)
 }
 
+// queryer is a connection or a transaction.
+type queryer interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
 // checkLock fails if this session does not hold the lock.
-func checkLock(ctx context.Context, tx pgx.Tx, key int64) error {
+func checkLock(ctx context.Context, db queryer, key int64) error {
 	var held bool
-	err := tx.QueryRow(ctx,
+	err := db.QueryRow(ctx,
 		`SELECT EXISTS (
 		    SELECT 1
 		      FROM pg_catalog.pg_locks l

@@ -33,6 +33,12 @@ func setup(t *testing.T) fixture {
 	return fixture{t, migrationstest.New(t)}
 }
 
+// setupShared has the shared lineage alone, whose behaviour is the baseline.
+func setupShared(t *testing.T) fixture {
+	t.Helper()
+	return setupAt(t, migrations.SharedVersion)
+}
+
 func setupAt(t *testing.T, version int) fixture {
 	t.Helper()
 	return fixture{t, migrationstest.NewAt(t, version)}

@@ -90,7 +90,7 @@ func (f fixture) start(instance string, a ack) {
 
 func TestFetchOrchestrationItemChoice(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	f.enqueue("late", `{"m": 1}`, 30)
 	f.enqueue("early", `{"m": 2}`, 20)
 	f.enqueue("early", `{"m": 3}`, 40)
@@ -138,7 +138,7 @@ func TestFetchOrchestrationItemIdentity(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := setup(t)
+			f := setupShared(t)
 			if test.history != "" {
 				f.exec(`INSERT INTO {S}.history VALUES ('i', 3, 1, 'Event', $1, now())`, test.history)
 			}
@@ -151,7 +151,7 @@ func TestFetchOrchestrationItemIdentity(t *testing.T) {
 
 func TestFetchOrchestrationItemHistory(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	f.start("i", ack{history: `[{"event_id": 2, "event_type": "E", "event_data": "{\"n\":2}"}, {"event_id": 1, "event_type": "E", "event_data": "{\"n\":1}"}]`})
 	f.exec(`INSERT INTO {S}.history VALUES ('i', 9, 1, 'E', '{"other":"execution"}', now())`)
 	f.exec(`UPDATE {S}.instances SET orchestration_version = NULL`)
@@ -164,7 +164,7 @@ func TestFetchOrchestrationItemHistory(t *testing.T) {
 
 func TestFetchOrchestrationItemVersions(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	f.start("pinned", ack{metadata: `{"orchestration_name": "A", "orchestration_version": "1",
 		"pinned_duroxide_version": {"major": 1, "minor": 2, "patch": 3}}`})
 	f.want([]string{"1|2|3"}, `SELECT duroxide_version_major, duroxide_version_minor, duroxide_version_patch FROM {S}.executions`)
@@ -196,7 +196,7 @@ func TestFetchOrchestrationItemVersions(t *testing.T) {
 
 func TestAckOrchestrationItemRecordsATurn(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	f.enqueue("i", `1`, 0)
 	r := f.fetch(0, 1000)
 	f.enqueue("i", `2`, 0) // arrives meanwhile, and stays
@@ -226,7 +226,7 @@ func TestAckOrchestrationItemRecordsATurn(t *testing.T) {
 
 func TestAckOrchestrationItemRefuses(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	f.start("i", ack{history: `[{"event_id": 1, "event_type": "E", "event_data": "1"}]`})
 	f.enqueue("i", `1`, 0)
 	r := f.fetch(0, 100)
@@ -247,7 +247,7 @@ func TestAckOrchestrationItemRefuses(t *testing.T) {
 
 func TestAckOrchestrationItemRouting(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	var items string
 	for _, kind := range []string{
 		"StartOrchestration", "ContinueAsNew", "TimerFired", "ActivityCompleted", "ActivityFailed",
@@ -274,7 +274,7 @@ func TestAckOrchestrationItemRouting(t *testing.T) {
 
 func TestAckOrchestrationItemActivities(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	activity := func(instance string, execution, id int, more string) string {
 		return fmt.Sprintf(`{"ActivityExecute": {"instance": "%s", "execution_id": %d, "id": %d%s}}`, instance, execution, id, more)
 	}
@@ -295,7 +295,7 @@ func TestAckOrchestrationItemActivities(t *testing.T) {
 
 func TestAckOrchestrationItemCustomStatus(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	f.start("i", ack{})
 	const get = `SELECT * FROM {S}.get_custom_status('i', $1)`
 	f.want([]string{}, get, 0)
@@ -315,7 +315,7 @@ func TestAckOrchestrationItemCustomStatus(t *testing.T) {
 
 func TestOrchestrationLocks(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	const (
 		abandon = `SELECT {S}.abandon_orchestration_item($1, $2, $3, $4)`
 		renew   = `SELECT {S}.renew_orchestration_item_lock($1, $2, $3)`

@@ -2,15 +2,14 @@ package migrations
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -54,17 +53,20 @@ type Result struct {
 	// Applied are the migrations that this run applied, in order.
 	Applied []File
 	// Version is the last version of the schema after the run. It is 0 under
-	// [None] and for a schema that could not be read.
+	// [None] and for a schema that could not be read. A schema can be ahead of
+	// this program by migrations that admit it.
 	Version int
+	// ForeignBodies are shared functions, by name, that this module's migrations
+	// replaced and that somebody else has replaced since, such as a later
+	// migration of another member of the family. The schema can be used; what
+	// needs the improved bodies cannot.
+	ForeignBodies []string
 }
 
 const (
 	defaultLockTimeout = 2 * time.Second
 	lockAttempts       = 10
 )
-
-// readWrite is explicit because a role or a server can have other defaults.
-var readWrite = pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}
 
 // Run migrates or verifies a schema over one connection, which nothing else may
 // use meanwhile. The connection is left as it was found, or closed if it broke.
@@ -107,13 +109,13 @@ func RunURL(ctx context.Context, url string, options *Options) (Result, error) {
 // runner is one run.
 type runner struct {
 	conn        *pgx.Conn
-	fsys        fs.FS
-	files       []File // all that this program has
+	files       []migration // all that this program has
 	schema      string
 	policy      Policy
 	upTo        int
 	lockTimeout time.Duration
 	log         *slog.Logger
+	ownLedger   bool // the own ledger exists
 	result      Result
 }
 
@@ -122,12 +124,12 @@ func newRunner(conn *pgx.Conn, fsys fs.FS, options *Options) (*runner, error) {
 	if options != nil {
 		o = *options
 	}
-	files, err := listFiles(fsys)
+	files, err := load(fsys)
 	if err != nil {
 		return nil, err
 	}
 	r := &runner{
-		conn: conn, fsys: fsys, files: files,
+		conn: conn, files: files,
 		schema: o.Schema, policy: o.Policy, upTo: o.UpTo, lockTimeout: o.LockTimeout, log: o.Logger,
 	}
 	if r.schema == "" {
@@ -146,12 +148,11 @@ func newRunner(conn *pgx.Conn, fsys fs.FS, options *Options) (*runner, error) {
 	if r.policy < Apply || r.policy > None {
 		return nil, fmt.Errorf("unknown policy %d", r.policy)
 	}
-	last := r.files[len(r.files)-1].Version
-	if r.upTo < 0 || r.upTo > last {
-		return nil, fmt.Errorf("no version %d: this program has versions 1 to %d", r.upTo, last)
-	}
 	if r.upTo == 0 {
-		r.upTo = last
+		r.upTo = r.files[len(r.files)-1].Version
+	}
+	if !slices.ContainsFunc(r.files, func(m migration) bool { return m.Version == r.upTo }) {
+		return nil, fmt.Errorf("no version %d: this program has versions %s", r.upTo, ranges(r.files))
 	}
 	if r.policy == ApplyShared {
 		r.upTo = min(r.upTo, SharedVersion)
@@ -190,20 +191,21 @@ func (r *runner) run(ctx context.Context) error {
 	if err := r.createSchema(ctx, found); err != nil {
 		return err
 	}
-	for _, file := range pending {
-		if err := r.apply(ctx, file); err != nil {
+	r.ownLedger = found.own
+	for i := range pending {
+		if err := r.apply(ctx, &pending[i]); err != nil {
 			return err
 		}
-		r.result.Applied = append(r.result.Applied, file)
-		r.result.Version = file.Version
+		r.result.Applied = append(r.result.Applied, pending[i].File)
+		r.result.Version = pending[i].Version
 	}
 	return nil
 }
 
-// inspect reads the schema and refuses it, or returns the files that this run
-// has to apply.
-func (r *runner) inspect(ctx context.Context) (found *state, pending []File, err error) {
-	found, err = inspect(ctx, r.conn, r.schema)
+// inspect reads the schema and refuses it, or returns the migrations that this
+// run has to apply.
+func (r *runner) inspect(ctx context.Context) (found *state, pending []migration, err error) {
+	found, err = inspect(ctx, r.conn, r.schema, relationNames(r.files))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -211,10 +213,15 @@ func (r *runner) inspect(ctx context.Context) (found *state, pending []File, err
 	if err := found.check(r.files); err != nil {
 		return nil, nil, err
 	}
-	for _, file := range r.files {
-		if file.Version > found.version() && file.Version <= r.upTo {
-			pending = append(pending, file)
+	for _, m := range r.files {
+		if m.Version > found.version() && m.Version <= r.upTo {
+			pending = append(pending, m)
 		}
+	}
+	r.result.ForeignBodies = found.foreign
+	if len(found.foreign) > 0 {
+		r.log.WarnContext(ctx, "functions of the schema are not as this program's migrations left them, "+
+			"what needs them is switched off", "functions", found.foreign)
 	}
 	return found, pending, nil
 }
@@ -238,59 +245,18 @@ func (r *runner) createSchema(ctx context.Context, found *state) error {
 	return nil
 }
 
-// apply applies one file, again if a lock could not be had in time.
-func (r *runner) apply(ctx context.Context, file File) error {
-	sql, err := fs.ReadFile(r.fsys, file.Name)
-	if err != nil {
-		return &FileError{File: file, Err: err}
-	}
-	for attempt := 1; ; attempt++ {
-		start := time.Now()
-		err := r.applyOnce(ctx, file, string(sql))
-		if err == nil {
-			r.log.InfoContext(ctx, "applied migration", "file", file.Name, "duration", time.Since(start))
-			return nil
-		}
-		if attempt == lockAttempts || !isLockConflict(err) {
-			return newFileError(file, string(sql), err)
-		}
-		r.log.WarnContext(ctx, "migration waits for locks, trying again",
-			"file", file.Name, "attempt", attempt, "error", err)
-		select {
-		case <-ctx.Done():
-			return &FileError{File: file, Err: context.Cause(ctx)}
-		case <-time.After(r.lockTimeout): // for the queries that queued behind it
-		}
-	}
-}
-
-// applyOnce runs a file and its record in one transaction.
-func (r *runner) applyOnce(ctx context.Context, file File, sql string) error {
-	return pgx.BeginTxFunc(ctx, r.conn, readWrite, func(tx pgx.Tx) error {
-		if err := checkLock(ctx, tx, lockKey(r.schema)); err != nil {
-			return err
-		}
-		// The functions keep this path. With pg_temp last, no temporary object
-		// can stand in for a table or a function.
-		settings := fmt.Sprintf(`SET LOCAL search_path TO %s, pg_temp; SET LOCAL lock_timeout TO %d`,
-			r.quoted(), r.lockTimeout.Milliseconds())
-		for _, text := range []string{settings, sql} {
-			// The simple protocol takes several statements at once.
-			if _, err := tx.Conn().PgConn().Exec(ctx, text).ReadAll(); err != nil {
-				return err
-			}
-		}
-		return record(ctx, tx, r.schema, file)
-	})
-}
-
 func (r *runner) quoted() string {
 	return pgx.Identifier{r.schema}.Sanitize()
 }
 
-// isLockConflict tells whether the server gave up on a lock: by time-out or to
-// resolve a deadlock.
-func isLockConflict(err error) bool {
-	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && slices.Contains([]string{"55P03", "40P01"}, pgErr.Code)
+// ranges tells which versions there are.
+func ranges(all []migration) string {
+	var texts []string
+	for i, first := 0, 0; i < len(all); i++ {
+		if i+1 == len(all) || all[i+1].Version != all[i].Version+1 {
+			texts = append(texts, fmt.Sprintf("%d to %d", all[first].Version, all[i].Version))
+			first = i + 1
+		}
+	}
+	return strings.Join(texts, " and ")
 }

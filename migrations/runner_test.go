@@ -30,6 +30,7 @@ func TestPolicies(t *testing.T) {
 	}{
 		{"apply", 0, migrations.Options{}, files},
 		{"apply the rest", 7, migrations.Options{}, files[7:]},
+		{"apply after the shared lineage", migrations.SharedVersion, migrations.Options{}, files[migrations.SharedVersion:]},
 		{"apply shared", 0, migrations.Options{Policy: migrations.ApplyShared}, files[:migrations.SharedVersion]},
 		{"apply up to 3", 0, migrations.Options{UpTo: 3}, files[:3]},
 		{"apply shared up to 3", 1, migrations.Options{UpTo: 3, Policy: migrations.ApplyShared}, files[1:3]},
@@ -43,11 +44,14 @@ func TestPolicies(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := migrations.Result{Applied: test.applied, Version: test.from + len(test.applied)}
+			want := migrations.Result{Applied: append([]migrations.File(nil), test.applied...), Version: test.from}
+			if n := len(test.applied); n > 0 {
+				want.Version = test.applied[n-1].Version
+			}
 			if diff := cmp.Diff(want, result); diff != "" {
 				t.Errorf("result (-want +got):\n%s", diff)
 			}
-			f.want(wantLedger(want.Version), ledgerSQL)
+			f.wantLedgers(want.Version)
 			test.options.Policy = migrations.Verify
 			if _, err := migrations.RunPool(t.Context(), f.Pool, &test.options); err != nil {
 				t.Errorf("verify afterwards: %v", err)
@@ -70,9 +74,9 @@ func TestNoneDoesNothing(t *testing.T) {
 func TestBadOptions(t *testing.T) {
 	t.Parallel()
 	for want, options := range map[string]migrations.Options{
-		`use "orders"`:         {Schema: "Orders"},
-		"unknown policy 9":     {Policy: 9},
-		"no version 12":        {UpTo: 12},
+		`use "orders"`:     {Schema: "Orders"},
+		"unknown policy 9": {Policy: 9},
+		"no version 12: this program has versions 1 to 11": {UpTo: 12},
 		"no version -1":        {UpTo: -1},
 		"shorter than a milli": {LockTimeout: time.Microsecond},
 	} {
@@ -89,7 +93,7 @@ func TestSessionSettings(t *testing.T) {
 	t.Parallel()
 	f := setupAt(t, 0)
 	f.exec(`DROP SCHEMA {S}`)
-	fsys := withFile(t, "0012_settings.sql", `CREATE TABLE settings AS
+	fsys := withFile(t, "0999_settings.sql", `CREATE TABLE settings AS
 		SELECT current_setting('transaction_isolation') AS isolation, current_setting('search_path') AS path,
 		       current_setting('lock_timeout') AS lock_timeout`)
 	conn := f.connect()
@@ -130,25 +134,25 @@ func withFile(t *testing.T, name, sql string) fs.FS {
 func TestFailingFile(t *testing.T) {
 	t.Parallel()
 	f := setupAt(t, 10)
-	fsys := withFile(t, "0012_broken.sql", "-- Broken.\nCREATE TABLE extra (id bigint);\nSELECT 1 FROM nowhere;\n")
+	fsys := withFile(t, "0999_broken.sql", "-- Broken.\nCREATE TABLE extra (id bigint);\nSELECT 1 FROM nowhere;\n")
 
 	result, err := migrations.RunFS(t.Context(), f.connect(), fsys, &migrations.Options{Schema: f.Schema})
 	var fileErr *migrations.FileError
-	if !errors.As(err, &fileErr) || fileErr.File.Version != 12 || fileErr.Line != 3 {
-		t.Errorf("got error %v, want one for line 3 of version 12", err)
+	if !errors.As(err, &fileErr) || fileErr.File.Version != 999 || fileErr.Line != 3 {
+		t.Errorf("got error %v, want one for line 3 of version 999", err)
 	}
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) || pgErr.Code != "42P01" {
 		t.Errorf("error %v does not hold the server's", err)
 	}
-	if !strings.Contains(err.Error(), "0012_broken.sql:3: ") {
+	if !strings.Contains(err.Error(), "0999_broken.sql:3: ") {
 		t.Errorf("error %q does not name the file", err)
 	}
-	want := migrations.Result{Applied: migrations.Files()[10:11], Version: 11}
+	want := migrations.Result{Applied: migrations.Files()[10:], Version: lastVersion()}
 	if diff := cmp.Diff(want, result); diff != "" {
 		t.Errorf("result (-want +got):\n%s", diff)
 	}
-	f.want(wantLedger(11), ledgerSQL)
+	f.wantLedgers(lastVersion())
 	f.want([]string{"true"}, `SELECT to_regclass($1) IS NULL`, f.Schema+".extra")
 	f.want([]string{}, `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND ((classid::bigint << 32) | objid::bigint) = $1`,
 		migrations.LockKey(f.Schema))
@@ -203,7 +207,7 @@ func TestWaitsForTableLocks(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	f.want(wantLedger(migrations.SharedVersion), ledgerSQL)
+	f.wantLedgers(lastVersion())
 }
 
 func TestWaitsForAnotherRun(t *testing.T) {
@@ -214,7 +218,7 @@ func TestWaitsForAnotherRun(t *testing.T) {
 
 	// A caller that gives up changes nothing.
 	waiting := signals{slog.LevelInfo, make(chan string, 1)}
-	options := &migrations.Options{Schema: f.Schema, Logger: slog.New(waiting)}
+	options := &migrations.Options{Schema: f.Schema, Policy: migrations.ApplyShared, Logger: slog.New(waiting)}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {
@@ -226,7 +230,7 @@ func TestWaitsForAnotherRun(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v, want that of the context", err)
 	}
-	f.want(wantLedger(10), ledgerSQL)
+	f.wantLedgers(10)
 
 	// One that waits finds what the other did.
 	waiting.sent = make(chan string, 1)

@@ -13,14 +13,39 @@ import (
 	"github.com/duroxide/duroxide-go/migrations"
 )
 
-const ledgerSQL = `SELECT version, name FROM {S}._duroxide_migrations ORDER BY version`
+const (
+	ledgerSQL    = `SELECT version, name FROM {S}._duroxide_migrations ORDER BY version`
+	ownLedgerSQL = `SELECT version, name FROM {S}._duroxide_go_migrations ORDER BY version`
+)
 
-func wantLedger(version int) []string {
-	var rows []string
-	for _, file := range migrations.Files()[:version] {
-		rows = append(rows, strconv.Itoa(file.Version)+"|"+file.Name)
+// wantLedgers expects that the migrations up to a version are recorded, each
+// in the ledger of its lineage.
+func (f fixture) wantLedgers(version int) {
+	f.Helper()
+	shared, own := []string{}, []string(nil)
+	for _, file := range migrations.Files() {
+		row := strconv.Itoa(file.Version) + "|" + file.Name
+		switch {
+		case file.Version > version:
+		case file.Shared():
+			shared = append(shared, row)
+		default:
+			own = append(own, row)
+		}
 	}
-	return rows
+	f.want(shared, ledgerSQL)
+	if diff := cmp.Diff(own, f.ledger("_duroxide_go_migrations", ownLedgerSQL)); diff != "" {
+		f.Errorf("own ledger (-want +got):\n%s", diff)
+	}
+}
+
+// ledger returns the rows of a ledger, nil if there is none.
+func (f fixture) ledger(table, query string) []string {
+	f.Helper()
+	if f.rows(`SELECT to_regclass($1) IS NULL`, f.Schema+"."+table)[0] == "true" {
+		return nil
+	}
+	return f.rows(query)
 }
 
 // Whoever brought a schema to version k, the rest gives the same schema.
@@ -28,19 +53,20 @@ func TestContinueFromEachVersion(t *testing.T) {
 	t.Parallel()
 	direct := setup(t)
 	want := catalogue(t, direct.Pool, direct.Schema)
-	for version := 1; version < migrations.SharedVersion; version++ {
-		t.Run(strconv.Itoa(version), func(t *testing.T) {
+	files := migrations.Files()
+	for i, file := range files[:len(files)-1] {
+		t.Run(strconv.Itoa(file.Version), func(t *testing.T) {
 			t.Parallel()
-			f := setupAt(t, version)
-			f.want(wantLedger(version), ledgerSQL)
+			f := setupAt(t, file.Version)
+			f.wantLedgers(file.Version)
 			result, err := migrations.RunPool(t.Context(), f.Pool, &migrations.Options{Schema: f.Schema})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(migrations.Files()[version:], result.Applied); diff != "" {
+			if diff := cmp.Diff(files[i+1:], result.Applied); diff != "" {
 				t.Errorf("applied (-want +got):\n%s", diff)
 			}
-			f.want(wantLedger(migrations.SharedVersion), ledgerSQL)
+			f.wantLedgers(lastVersion())
 			if diff := cmp.Diff(want, catalogue(t, f.Pool, f.Schema)); diff != "" {
 				t.Errorf("catalogue (-want +got):\n%s", diff)
 			}
@@ -127,7 +153,7 @@ func TestConcurrentProviders(t *testing.T) {
 	if diff := cmp.Diff(want, applied); diff != "" {
 		t.Errorf("applied how often (-want +got):\n%s", diff)
 	}
-	f.want(wantLedger(migrations.SharedVersion), ledgerSQL)
+	f.wantLedgers(lastVersion())
 }
 
 // The files must run under any tool, in any schema, inside a transaction.

@@ -134,12 +134,10 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// ledgerOf returns the rows of both ledgers.
 func ledgerOf(f fixture) []string {
 	f.Helper()
-	if f.rows(`SELECT to_regclass($1) IS NULL`, f.Schema+"._duroxide_migrations")[0] == "true" {
-		return nil
-	}
-	return f.rows(ledgerSQL)
+	return append(f.ledger("_duroxide_migrations", ledgerSQL), f.ledger("_duroxide_go_migrations", ownLedgerSQL)...)
 }
 
 func unchanged(f fixture, before []string) {
@@ -166,6 +164,9 @@ func TestVerifyAndIdleApplyNeedNoPrivileges(t *testing.T) {
 	})
 	f.exec(`GRANT USAGE ON SCHEMA {S} TO ` + role)
 	f.exec(`GRANT SELECT ON {S}._duroxide_migrations TO ` + role)
+	if lastVersion() > migrations.SharedVersion {
+		f.exec(`GRANT SELECT ON {S}._duroxide_go_migrations TO ` + role)
+	}
 	conn := f.connect()
 	f.execOn(conn, `SET ROLE `+role)
 	f.execOn(conn, `SET default_transaction_read_only TO on`)

@@ -21,7 +21,7 @@ func (f fixture) work(now int64) string {
 
 func TestFetchWorkItemOrder(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	const fetch = `SELECT out_work_item, out_attempt_count FROM {S}.fetch_work_item($1, 100)`
 	f.exec(`SELECT {S}.enqueue_worker_work('late', 20)`)
 	f.exec(`SELECT {S}.enqueue_worker_work('not JSON', 10)`)
@@ -35,7 +35,7 @@ func TestFetchWorkItemOrder(t *testing.T) {
 
 func TestFetchWorkItemTags(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	for _, test := range []struct {
 		mode   any
 		filter []string
@@ -65,7 +65,7 @@ func TestFetchWorkItemTags(t *testing.T) {
 
 func TestFetchWorkItemSessions(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	const (
 		fetch    = `SELECT out_work_item, out_attempt_count FROM {S}.fetch_work_item($1, 10, $2, $3)`
 		sessions = `SELECT * FROM {S}.sessions`
@@ -93,7 +93,7 @@ func TestFetchWorkItemSessions(t *testing.T) {
 // takes it. The item then stays, and the call returns nothing.
 func TestFetchWorkItemLosesTheSession(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	f.exec(`SELECT {S}.enqueue_worker_work('s', 0, 'S')`)
 	other := f.connect()
 	f.execOn(other, `BEGIN`)
@@ -109,7 +109,7 @@ func TestFetchWorkItemLosesTheSession(t *testing.T) {
 
 func TestAckWorker(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	const ack = `SELECT {S}.ack_worker($1, $2, $3, $4)`
 	f.exec(`SELECT {S}.enqueue_worker_work('a', 0)`)
 	token := f.work(0)
@@ -129,7 +129,7 @@ func TestAckWorker(t *testing.T) {
 
 func TestRenewWorkItemLock(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	const renew = `SELECT {S}.renew_work_item_lock($1, $2, $3)`
 	f.exec(`SELECT {S}.enqueue_worker_work('a', 0)`)
 	token := f.work(0)
@@ -141,7 +141,7 @@ func TestRenewWorkItemLock(t *testing.T) {
 
 func TestAbandonWorkItem(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	const abandon = `SELECT {S}.abandon_work_item($1, $2, $3, $4)`
 	f.exec(`SELECT {S}.enqueue_worker_work('a', 0)`)
 	f.exec(abandon, f.work(0), 700, nil, true) // expired, and still given back
@@ -159,7 +159,7 @@ func TestAbandonWorkItem(t *testing.T) {
 
 func TestSessionsStayWhileUsed(t *testing.T) {
 	t.Parallel()
-	f := setup(t)
+	f := setupShared(t)
 	const (
 		renew   = `SELECT {S}.renew_session_lock($1, $2, $3, $4)`
 		cleanup = `SELECT {S}.cleanup_orphaned_sessions($1)`
