@@ -58,10 +58,8 @@ func (x *execution) leaveLegacyQueues() {
 func (x *execution) apply(ev core.Event) *NondeterminismError {
 	switch d := ev.Data.(type) {
 	case core.OrchestrationStarted:
-		x.delivered(ev)
-		if d.InitialCustomStatus != nil {
-			x.status = d.InitialCustomStatus
-		}
+		// The code was polled before, with the status and the time of this
+		// event; it may have set another status since.
 	case core.ActivityScheduled, core.TimerCreated:
 		return x.matchSchedule(ev, "")
 	case core.ExternalSubscribed:
