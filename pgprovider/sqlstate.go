@@ -121,12 +121,10 @@ func isEnd(ctx context.Context, err error) bool {
 }
 
 func describe(err error) (classified error, retryable bool) {
-	var pe *core.ProviderError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*core.ProviderError](err); ok {
 		return pe.Err, pe.Retryable
 	}
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) {
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return describeState(pgErr)
 	}
 	var acquire *acquireError
@@ -197,12 +195,10 @@ func isStaleStatement(err error) bool {
 
 // isAmbiguous reports whether a call that failed may have taken effect.
 func isAmbiguous(err error) bool {
-	var lost *lostError
-	if errors.As(err, &lost) {
+	if _, ok := errors.AsType[*lostError](err); ok {
 		return !pgconn.SafeToRetry(err)
 	}
-	var acquire *acquireError
-	if errors.As(err, &acquire) {
+	if _, ok := errors.AsType[*acquireError](err); ok {
 		return false
 	}
 	var pgErr *pgconn.PgError

@@ -83,8 +83,7 @@ func TestClassifyStates(t *testing.T) {
 			if errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%v looks like the end of the context", err)
 			}
-			var want *pgconn.PgError
-			if errors.As(tt.err, &want) {
+			if want, ok := errors.AsType[*pgconn.PgError](tt.err); ok {
 				var got *pgconn.PgError
 				if !errors.As(err, &got) || got != want {
 					t.Errorf("%v hides the error of the driver", err)
