@@ -60,7 +60,7 @@ var table = map[string]row{
 	"tools/modgraph": {stdOnly: true},
 	"tools/migdiff": {
 		siblings:     []string{"migrations", "pgtest"},
-		external:     []string{pgx},
+		external:     []string{pgx, "github.com/rogpeppe/go-internal"},
 		testExternal: []string{cmp, goleak},
 	},
 	"stress":       {anything: true},

@@ -1,0 +1,5 @@
+package main
+
+const rulesHelp = ``
+
+func (t *tool) runLint(chosen []*step) error { return nil }
