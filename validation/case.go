@@ -1,0 +1,156 @@
+package validation
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// A Case is one rule of the contract and the check of it.
+type Case struct {
+	// Name is the name that the case has in the catalogue of the family.
+	Name string
+	// Category is the part of the suite that the case belongs to.
+	Category string
+	// Rule says what must hold.
+	Rule string
+	// Contract names the parts of the provider contract that the rule is from.
+	Contract string
+
+	polling polling
+	needs   []need
+	run     func(*trial)
+}
+
+// polling says to which providers a case applies.
+type polling int
+
+const (
+	anyPolling polling = iota
+	shortPolling
+	longPolling
+)
+
+// notApplicable says why the case is not for such a provider, empty if it is.
+func (c Case) notApplicable(longPolls bool) string {
+	switch {
+	case c.polling == shortPolling && longPolls:
+		return "the provider waits in a fetch"
+	case c.polling == longPolling && !longPolls:
+		return "the provider does not wait in a fetch"
+	}
+	return ""
+}
+
+// Check runs the case alone.
+func (c Case) Check(ctx context.Context, h Harness) Result {
+	h, err := h.withDefaults()
+	if err != nil {
+		return Result{Case: c, Outcome: Failed, Failures: []string{err.Error()}}
+	}
+	begin := time.Now()
+	r := c.check(ctx, h)
+	r.Elapsed = time.Since(begin)
+	return r
+}
+
+// tries is how often a case is started before its failure counts although its
+// steps were too slow.
+const tries = 5
+
+func (c Case) check(ctx context.Context, h Harness) Result {
+	r := Result{Case: c}
+	if r.Reason = c.notApplicable(h.LongPolls); r.Reason != "" {
+		r.Outcome = NotApplicable
+		return r
+	}
+	for r.Tries = 1; ; r.Tries++ {
+		t := c.try(ctx, h)
+		if t.slow != "" && r.Tries < tries && ctx.Err() == nil {
+			continue
+		}
+		switch {
+		case len(t.failures) > 0:
+			r.Outcome, r.Failures = Failed, t.failures
+			if t.slow != "" {
+				r.Failures = append(r.Failures, fmt.Sprintf("this says little: in %d tries %s", tries, t.slow))
+			}
+		case t.skipped != "" && h.RequireAll:
+			r.Outcome, r.Failures = Failed, []string{"required, but would be skipped: " + t.skipped}
+		case t.skipped != "":
+			r.Outcome, r.Reason = Skipped, t.skipped
+		default:
+			r.Outcome = Passed
+		}
+		r.provider, r.version = t.name, t.version
+		return r
+	}
+}
+
+// stuckAfter is how long after its deadline a case is given up.
+const stuckAfter = 5 * time.Second
+
+// try runs the case once, in a goroutine of its own so that a failure can end it.
+func (c Case) try(ctx context.Context, h Harness) outcome {
+	ctx, cancel := context.WithTimeoutCause(ctx, h.CaseTimeout, fmt.Errorf("the case took longer than %v", h.CaseTimeout))
+	defer cancel()
+	t := &trial{ctx: ctx, h: h}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		finished := false
+		defer func() {
+			if v := recover(); v != nil {
+				stack := make([]byte, 16<<10)
+				t.fail(fmt.Sprintf("panic: %v\n%s", v, stack[:runtime.Stack(stack, false)]))
+			} else if !finished && !t.ended() {
+				t.fail("the harness ended the case")
+			}
+		}()
+		c.prepareAndRun(t)
+		finished = true
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		timer := time.NewTimer(stuckAfter)
+		defer timer.Stop()
+		select {
+		case <-done:
+		case <-timer.C:
+			stacks := make([]byte, 64<<10)
+			t.fail(fmt.Sprintf("%v, and a call of the provider does not return although its context has ended\n%s",
+				context.Cause(ctx), stacks[:runtime.Stack(stacks, true)]))
+		}
+	}
+	t.close(context.WithoutCancel(ctx))
+	return t.outcome()
+}
+
+func (c Case) prepareAndRun(t *trial) {
+	t.p = t.newProvider()
+	t.note(t.p.Name(), t.p.Version())
+	for _, n := range c.needs {
+		if reason := n.missing(&t.h, t.p); reason != "" {
+			t.skip(reason)
+		}
+	}
+	c.run(t)
+}
+
+// Cases returns the suite in the order of the catalogue.
+func Cases() []Case {
+	return slices.Concat(
+		atomicity,
+	)
+}
+
+// inCategory gives each case its category.
+func inCategory(name string, cases ...Case) []Case {
+	for i := range cases {
+		cases[i].Category = name
+	}
+	return cases
+}

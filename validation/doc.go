@@ -1,0 +1,39 @@
+// Package validation is the conformance suite for providers: it says whether a
+// [core.Provider] keeps the contract that runtimes of the family rely on. The
+// author of a provider imports core and this package and nothing else; the
+// whole test of a provider is
+//
+//	func TestConformance(t *testing.T) {
+//		validation.Run(t, func(t *testing.T) validation.Harness {
+//			return validation.Harness{
+//				NewProvider: func(ctx context.Context) (core.Provider, error) {
+//					return open(t, ctx) // a store of its own
+//				},
+//				LongPolls: true,
+//			}
+//		})
+//	}
+//
+// The suite is a table of [Case]s, see [Cases]: the name, which is the same in
+// every language of the family, the rule in words, and the parts of the contract
+// that it comes from. Every case has a fresh, isolated store and its own
+// deadline. Cases run side by side.
+//
+// A case that needs a hook or an ability that the provider does not offer is
+// skipped with the reason; [Harness.RequireAll] turns such skips into failures.
+// Four cases come in two halves, for providers that wait in a fetch and for
+// those that do not. The half that does not apply is reported as such, so that
+// every provider is held to 231 of the 233 cases.
+//
+// # Without package testing
+//
+// [Check] runs the suite from any program and returns a [Report], which is plain
+// data and encodes to JSON. A provider in another process or language is driven
+// through an implementation of [core.Provider] that forwards the calls.
+//
+// # Time
+//
+// Cases wait for locks to expire, in real time. A case whose steps were too slow
+// for the time that they had, on a machine that is busy with something else, is
+// run again with a fresh store before anything is called a failure.
+package validation

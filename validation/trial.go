@@ -1,0 +1,208 @@
+package validation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/duroxide/duroxide-go/core"
+)
+
+// A trial is one run of a case: what a case function works with. Like a test's
+// T, it is told of failures and ends the case with Fatal ones; unlike it, it
+// needs no package testing.
+type trial struct {
+	ctx context.Context //nolint:containedctx // the deadline of the case, as in testing.T
+	h   Harness
+	// p is the provider under test, on a fresh store.
+	p core.Provider
+
+	mu      sync.Mutex
+	opened  []core.Provider
+	closers []func(context.Context)
+	windows []*window
+	result  outcome
+}
+
+// outcome is what a trial came to.
+type outcome struct {
+	failures []string
+	skipped  string
+	// slow says which time was over when the first failure was found.
+	slow          string
+	name, version string
+}
+
+// errorf records a failure and lets the case go on.
+func (t *trial) errorf(format string, args ...any) {
+	t.fail(place() + fmt.Sprintf(format, args...))
+}
+
+// fatalf records a failure and ends the goroutine.
+func (t *trial) fatalf(format string, args ...any) {
+	t.errorf(format, args...)
+	runtime.Goexit()
+}
+
+// check ends the case if a call that must succeed has failed.
+func (t *trial) check(what string, err error) {
+	if err != nil {
+		t.fatalf("%s: %v", what, err)
+	}
+}
+
+// skip ends the case as one that cannot be run.
+func (t *trial) skip(reason string) {
+	t.mu.Lock()
+	t.result.skipped = reason
+	t.mu.Unlock()
+	runtime.Goexit()
+}
+
+// giveUp ends the goroutine of a case that has failed already.
+func (t *trial) giveUp() { runtime.Goexit() }
+
+func (t *trial) fail(message string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ctx.Err() != nil && len(t.result.failures) == 0 {
+		t.result.failures = append(t.result.failures, context.Cause(t.ctx).Error())
+	}
+	if len(t.result.failures) == 0 {
+		for _, w := range t.windows {
+			if over := time.Since(w.begin); !w.closed && over >= w.length {
+				t.result.slow = fmt.Sprintf("the steps took %v where %s allowed %v", over.Round(time.Millisecond), w.what, w.length)
+			}
+		}
+	}
+	t.result.failures = append(t.result.failures, message)
+}
+
+func (t *trial) note(name, version string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.result.name, t.result.version = name, version
+}
+
+// ended reports whether the case has failed or was skipped.
+func (t *trial) ended() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.result.failures) > 0 || t.result.skipped != ""
+}
+
+func (t *trial) outcome() outcome {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o := t.result
+	o.failures = slices.Clone(o.failures)
+	return o
+}
+
+// newProvider opens a provider on another fresh store.
+func (t *trial) newProvider() core.Provider {
+	p, err := t.h.NewProvider(t.ctx)
+	t.check("open a provider", err)
+	if p == nil {
+		t.fatalf("the harness returned no provider")
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.opened = append(t.opened, p)
+	return p
+}
+
+// cleanup has f called when the case has ended, the last one first.
+func (t *trial) cleanup(f func(context.Context)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closers = append(t.closers, f)
+}
+
+// close ends what the case has opened.
+func (t *trial) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, t.h.CaseTimeout)
+	defer cancel()
+	t.mu.Lock()
+	opened, closers := t.opened, t.closers
+	t.mu.Unlock()
+	for _, f := range slices.Backward(closers) {
+		f(ctx)
+	}
+	if t.h.Close == nil {
+		return
+	}
+	var errs []error
+	for _, p := range slices.Backward(opened) {
+		errs = append(errs, t.h.Close(ctx, p))
+	}
+	if err := errors.Join(errs...); err != nil {
+		t.fail("close: " + err.Error())
+	}
+}
+
+// sleep waits.
+func (t *trial) sleep(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.ctx.Done():
+		t.fatalf("%v", context.Cause(t.ctx))
+	}
+}
+
+// margin is how long after the end of a lease it must have ended for everybody.
+const margin = 100 * time.Millisecond
+
+// sleepPast waits until a lease of that length, taken before, has ended.
+func (t *trial) sleepPast(lease time.Duration) { t.sleep(lease + margin) }
+
+// A window is a time within which steps must be done for their check to mean
+// something: the life of a lease, say. A failure while a window is open and over
+// is not the provider's, and the case is tried again.
+type window struct {
+	t      *trial
+	what   string
+	begin  time.Time
+	length time.Duration
+	closed bool
+}
+
+// window opens one that begins now.
+func (t *trial) window(what string, length time.Duration) *window {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := &window{t: t, what: what, begin: time.Now(), length: length}
+	t.windows = append(t.windows, w)
+	return w
+}
+
+// close says that what follows does not depend on the window.
+func (w *window) close() {
+	w.t.mu.Lock()
+	defer w.t.mu.Unlock()
+	w.closed = true
+}
+
+// place returns the file and line of the case that is running, skipping helpers.
+func place() string {
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+	for {
+		frame, more := frames.Next()
+		file := filepath.Base(frame.File)
+		if file != "trial.go" && file != "case.go" && !strings.HasPrefix(file, "helpers") {
+			return fmt.Sprintf("%s:%d: ", file, frame.Line)
+		}
+		if !more {
+			return ""
+		}
+	}
+}
