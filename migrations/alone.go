@@ -3,7 +3,6 @@ package migrations
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -12,37 +11,18 @@ import (
 // applyAlone runs each statement of a file in a transaction of its own, and
 // records the file after the last. The statements must bear repetition: a run
 // that ended in between begins the file again.
-func (r *runner) applyAlone(ctx context.Context, m *migration) (err error) {
+func (r *runner) applyAlone(ctx context.Context, m *migration) (left, error) {
 	restore, err := r.setSession(ctx)
 	if err != nil {
-		return err
+		return nothing, err
 	}
 	defer restore(ctx)
 	for i := range m.statements {
-		s := &m.statements[i]
-		if err := checkLock(ctx, r.conn, lockKey(r.schema)); err != nil {
-			return err
-		}
-		if index := s.concurrentIndex(); index != "" {
-			if err := r.dropInvalid(ctx, index); err != nil {
-				return newFileError(m.File, s, err)
-			}
-		}
-		// It waits for every older transaction, but nobody waits for it.
-		timeout := r.lockTimeout.Milliseconds()
-		if strings.Contains(strings.ToLower(s.text), "concurrently") {
-			timeout = 0
-		}
-		if err := exec(ctx, r.conn, `SET lock_timeout TO `+strconv.FormatInt(timeout, 10)); err != nil {
-			return err
-		}
-		r.log.InfoContext(ctx, "migration runs a statement outside a transaction",
-			"file", m.Name, "line", s.line, "statement", s.summary())
-		if err := r.execStatement(ctx, m, s); err != nil {
-			return err
+		if err := r.execAlone(ctx, m, &m.statements[i]); err != nil {
+			return some, err
 		}
 	}
-	return pgx.BeginTxFunc(ctx, r.conn, readWrite, func(tx pgx.Tx) error {
+	return some, pgx.BeginTxFunc(ctx, r.conn, readWrite, func(tx pgx.Tx) error {
 		if err := checkLock(ctx, tx, lockKey(r.schema)); err != nil {
 			return err
 		}
@@ -50,52 +30,67 @@ func (r *runner) applyAlone(ctx context.Context, m *migration) (err error) {
 	})
 }
 
+// execAlone runs one statement outside a transaction.
+func (r *runner) execAlone(ctx context.Context, m *migration, s *statement) error {
+	if err := checkLock(ctx, r.conn, lockKey(r.schema)); err != nil {
+		return err
+	}
+	timeout := r.lockTimeout
+	if index := s.concurrentIndex(); index != "" {
+		// It waits for every older transaction, but nobody waits for it.
+		timeout = 0
+		if err := r.dropInvalid(ctx, index); err != nil {
+			return &statementError{s, fmt.Errorf("drop the invalid index %s: %w", index, err)}
+		}
+	}
+	if err := exec(ctx, r.conn, fmt.Sprintf(`SET lock_timeout TO %d`, timeout.Milliseconds())); err != nil {
+		return err
+	}
+	r.log.InfoContext(ctx, "migration runs a statement outside a transaction",
+		"file", m.Name, "line", s.line, "statement", s.summary())
+	return r.execStatement(ctx, s)
+}
+
 // aloneSettings are what statements outside a transaction run with, whatever
 // the defaults of the role. A large index takes its time.
-func (r *runner) aloneSettings() map[string]string {
-	return map[string]string{
-		"search_path":                   r.quoted() + ", pg_temp",
-		"lock_timeout":                  "0",
-		"statement_timeout":             "0",
-		"default_transaction_isolation": "read committed",
-		"default_transaction_read_only": "off",
+func (r *runner) aloneSettings() [][2]string {
+	return [][2]string{
+		{"search_path", r.quoted() + ", pg_temp"},
+		{"lock_timeout", "0"},
+		{"statement_timeout", "0"},
+		{"default_transaction_isolation", "'read committed'"},
+		{"default_transaction_read_only", "off"},
 	}
 }
 
 // setSession changes the session and returns what changes it back.
 func (r *runner) setSession(ctx context.Context) (restore func(context.Context), err error) {
 	before := map[string]string{}
-	set := func(ctx context.Context, values map[string]string) error {
-		for _, name := range sortedKeys(values) {
-			_, err := r.conn.Exec(ctx, `SELECT pg_catalog.set_config($1, $2, false)`, pgx.QueryExecModeExec, name, values[name])
-			if err != nil {
-				return fmt.Errorf("set %s: %w", name, err)
-			}
-		}
-		return nil
-	}
 	restore = func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 		defer cancel()
-		if r.conn.IsClosed() {
-			return
-		}
-		if err := set(ctx, before); err != nil {
-			r.log.WarnContext(ctx, "could not restore the session, closing the connection", "error", err)
-			_ = r.conn.Close(ctx)
+		for _, name := range sortedKeys(before) {
+			if r.conn.IsClosed() {
+				return
+			}
+			_, err := r.conn.Exec(ctx, `SELECT pg_catalog.set_config($1, $2, false)`, pgx.QueryExecModeExec, name, before[name])
+			if err != nil {
+				r.log.WarnContext(ctx, "could not restore the session, closing the connection", "setting", name, "error", err)
+				_ = r.conn.Close(ctx)
+			}
 		}
 	}
-	for name := range r.aloneSettings() {
-		var value string
+	for _, setting := range r.aloneSettings() {
+		name, value := setting[0], ""
 		err := r.conn.QueryRow(ctx, `SELECT pg_catalog.current_setting($1)`, pgx.QueryExecModeExec, name).Scan(&value)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
+		if err == nil {
+			before[name] = value
+			err = exec(ctx, r.conn, fmt.Sprintf(`SET %s TO %s`, name, setting[1]))
 		}
-		before[name] = value
-	}
-	if err := set(ctx, r.aloneSettings()); err != nil {
-		restore(ctx)
-		return nil, err
+		if err != nil {
+			restore(ctx)
+			return nil, fmt.Errorf("set %s: %w", name, err)
+		}
 	}
 	return restore, nil
 }
@@ -119,25 +114,6 @@ func (r *runner) dropInvalid(ctx context.Context, index string) error {
 	}
 	r.log.WarnContext(ctx, "dropping an invalid index that an interrupted migration left", "index", index)
 	return exec(ctx, r.conn, `DROP INDEX CONCURRENTLY IF EXISTS `+pgx.Identifier{r.schema, index}.Sanitize())
-}
-
-// concurrentIndex returns the name of the index that a statement builds
-// concurrently.
-func (s *statement) concurrentIndex() string {
-	tokens := s.tokens
-	for i, t := range tokens {
-		if t != (token{word, "concurrently"}) || tokens[0] != (token{word, "create"}) {
-			continue
-		}
-		at := i + 1
-		if len(tokens) > at+3 && tokens[at] == (token{word, "if"}) {
-			at += 3
-		}
-		if at < len(tokens) {
-			return tokens[at].value
-		}
-	}
-	return ""
 }
 
 // summary is the beginning of a statement, on one line.

@@ -22,31 +22,33 @@ func (r *runner) apply(ctx context.Context, m *migration) error {
 	}
 	for attempt := 1; ; attempt++ {
 		start := time.Now()
-		err := once(ctx, m)
+		left, err := once(ctx, m)
 		if err == nil {
 			r.ownLedger = r.ownLedger || !m.Shared()
 			r.log.InfoContext(ctx, "applied migration", "file", m.Name, "duration", time.Since(start))
 			return nil
 		}
-		if attempt == lockAttempts || !isLockConflict(err) {
-			if fileErr := (*FileError)(nil); !errors.As(err, &fileErr) {
-				err = &FileError{File: m.File, Err: err}
-			}
-			return err
+		if !isLockConflict(err) {
+			return r.partialError(m, left, err)
+		}
+		blockers := r.blockers(ctx)
+		if attempt == lockAttempts {
+			return r.partialError(m, left, fmt.Errorf("%w, %d times within %v: %s", err, attempt, r.lockTimeout, blockers))
 		}
 		r.log.WarnContext(ctx, "migration waits for locks, trying again",
-			"file", m.Name, "attempt", attempt, "error", err)
+			"file", m.Name, "attempt", attempt, "blockers", blockers, "error", err)
 		select {
 		case <-ctx.Done():
-			return &FileError{File: m.File, Err: context.Cause(ctx)}
+			return r.partialError(m, left, context.Cause(ctx))
 		case <-time.After(r.lockTimeout): // for the queries that queued behind it
 		}
 	}
 }
 
 // applyInTransaction runs a file and its record in one transaction.
-func (r *runner) applyInTransaction(ctx context.Context, m *migration) error {
-	return pgx.BeginTxFunc(ctx, r.conn, readWrite, func(tx pgx.Tx) error {
+func (r *runner) applyInTransaction(ctx context.Context, m *migration) (left, error) {
+	committing := false
+	err := pgx.BeginTxFunc(ctx, r.conn, readWrite, func(tx pgx.Tx) error {
 		if err := checkLock(ctx, tx, lockKey(r.schema)); err != nil {
 			return err
 		}
@@ -58,18 +60,26 @@ func (r *runner) applyInTransaction(ctx context.Context, m *migration) error {
 			return err
 		}
 		for i := range m.statements {
-			if err := r.execStatement(ctx, m, &m.statements[i]); err != nil {
+			if err := r.execStatement(ctx, &m.statements[i]); err != nil {
 				return err
 			}
 		}
-		return r.record(ctx, m)
+		if err := r.record(ctx, m); err != nil {
+			return err
+		}
+		committing = true
+		return nil
 	})
+	var pgErr *pgconn.PgError
+	if committing && err != nil && !errors.As(err, &pgErr) {
+		return unknown, fmt.Errorf("commit: %w", err)
+	}
+	return nothing, err
 }
 
-func (r *runner) execStatement(ctx context.Context, m *migration, s *statement) error {
-	err := exec(ctx, r.conn, s.text)
-	if err != nil {
-		return newFileError(m.File, s, err)
+func (r *runner) execStatement(ctx context.Context, s *statement) error {
+	if err := exec(ctx, r.conn, s.text); err != nil {
+		return &statementError{s, err}
 	}
 	return nil
 }

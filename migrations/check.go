@@ -32,9 +32,7 @@ func (s *state) check(all []migration) error {
 	}
 	switch {
 	case len(foreign) > 0:
-		return fmt.Errorf("%w: the ledger records version %v where this program has %s; "+
-			"such a schema was made by duroxide-pg or another provider, so choose another schema",
-			ErrForeignLineage, foreign[0], known[foreign[0].Version])
+		return foreignLineage(foreign[0], known[foreign[0].Version])
 	case len(unknown) > 0:
 		return unknownVersions(unknown, last)
 	case len(missing) > 0:
@@ -43,6 +41,18 @@ func (s *state) check(all []migration) error {
 			ErrGap, s.version(), list(missing))
 	}
 	return s.checkRelations(all)
+}
+
+// foreignLineage names who uses a version for another file. Only duroxide-pg
+// numbers its migrations in the shared ledger too, from the second with names of
+// its own.
+func foreignLineage(file File, known string) error {
+	who := "it is a schema of duroxide-pg, whose tables are others, so choose another schema"
+	if !file.Shared() {
+		who = "a build that was never released made it, so run that one, or choose another schema"
+	}
+	return fmt.Errorf("%w: the ledger records version %v where this program has %s; %s",
+		ErrForeignLineage, file, known, who)
 }
 
 // admits tells whether a program whose last version is given may use a schema

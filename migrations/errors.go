@@ -1,13 +1,6 @@
 package migrations
 
-import (
-	"errors"
-	"fmt"
-	"strings"
-	"unicode/utf8"
-
-	"github.com/jackc/pgx/v5/pgconn"
-)
+import "errors"
 
 // What a run refuses. Match with [errors.Is]; the text of the returned error
 // adds the particulars and what to do.
@@ -26,8 +19,8 @@ var (
 	// ErrBehind is returned by [Verify] when migrations are pending.
 	ErrBehind = errors.New("schema is behind this program")
 
-	// ErrUnknownVersion is returned when the ledger records versions that this
-	// program does not have.
+	// ErrUnknownVersion is returned when a ledger records versions that this
+	// program does not have and that do not admit it.
 	ErrUnknownVersion = errors.New("schema is ahead of this program")
 
 	// ErrGap is returned when the ledger records a version but not all
@@ -38,57 +31,15 @@ var (
 	// under this program's numbers.
 	ErrForeignLineage = errors.New("schema belongs to another lineage")
 
-	// ErrTables is returned when the tables in the schema are not those of the
-	// recorded version.
+	// ErrTables is returned when the tables in the schema, or their columns, are
+	// not those of the recorded version.
 	ErrTables = errors.New("tables do not fit the ledger")
+
+	// ErrUnreadable is returned when the server refuses to show the ledgers or
+	// the catalogue. What cannot be read is not taken for missing.
+	ErrUnreadable = errors.New("cannot read the state of the schema")
 
 	// ErrSession is returned when the connection lost the session that holds
 	// the migration lock.
 	ErrSession = errors.New("connection does not keep its session")
 )
-
-// FileError is returned when a migration file could not be applied. The files
-// before it are applied, it and those after it are not.
-type FileError struct {
-	// File is the migration that failed.
-	File File
-	// Line is the line of File that the server complained about, or 0.
-	Line int
-	// Err is the reason.
-	Err error
-}
-
-func (e *FileError) Error() string {
-	if e.Line > 0 {
-		return fmt.Sprintf("%s:%d: %v", e.File.Name, e.Line, e.Err)
-	}
-	return fmt.Sprintf("%s: %v", e.File.Name, e.Err)
-}
-
-// Unwrap returns the reason.
-func (e *FileError) Unwrap() error {
-	return e.Err
-}
-
-// newFileError finds the line of the file to which the error of a statement
-// belongs.
-func newFileError(file File, s *statement, err error) *FileError {
-	e := &FileError{File: file, Line: s.line, Err: err}
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && pgErr.Position > 0 {
-		if line := lineOf(s.text, int(pgErr.Position)); line > 0 {
-			e.Line += line - 1
-		}
-	}
-	return e
-}
-
-// lineOf returns the line of the character at position, counted from 1 as the
-// server does.
-func lineOf(sql string, position int) int {
-	if position > utf8.RuneCountInString(sql) {
-		return 0
-	}
-	before := string([]rune(sql)[:position-1])
-	return 1 + strings.Count(before, "\n")
-}

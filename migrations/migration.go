@@ -120,7 +120,7 @@ func (s *statement) function() (name, body string, ok bool) {
 		return "", "", false
 	}
 	for i := at; i+1 < len(s.tokens); i++ {
-		if s.tokens[i] == (token{word, "as"}) && s.tokens[i+1].kind == text {
+		if s.tokens[i].is("as") && s.tokens[i+1].kind == text {
 			return s.tokens[at].value, s.tokens[i+1].value, true
 		}
 	}

@@ -33,65 +33,51 @@ func ownRelations(all []migration) (tables, columns []relation) {
 			continue
 		}
 		for i := range m.statements {
-			name, column, drop := m.statements[i].table()
-			list, key := &tables, name
-			if column != "" {
-				list, key = &columns, name+"."+column
-			}
-			at := slices.IndexFunc(*list, func(r relation) bool { return r.name == key && r.until == 0 })
-			switch {
-			case name == "":
-			case drop && at >= 0:
-				(*list)[at].until = m.Version
-			case !drop && at < 0:
-				*list = append(*list, relation{name: key, since: m.Version})
+			for _, c := range m.statements[i].changes() {
+				list := &tables
+				if strings.Contains(c.relation, ".") {
+					list = &columns
+				}
+				at := slices.IndexFunc(*list, func(r relation) bool { return r.name == c.relation && r.until == 0 })
+				switch {
+				case c.drop && at >= 0:
+					(*list)[at].until = m.Version
+				case !c.drop && at < 0:
+					*list = append(*list, relation{name: c.relation, since: m.Version})
+				}
 			}
 		}
 	}
 	return tables, columns
 }
 
-// table returns the table, or the first column, that a statement makes or drops.
-func (s *statement) table() (name, column string, drop bool) {
-	rest := s.tokens
-	skip := func(words ...string) bool {
-		for i, w := range words {
-			if i >= len(rest) || rest[i] != (token{word, w}) {
-				return false
-			}
-		}
-		rest = rest[len(words):]
-		return true
-	}
-	value := func() string {
-		if len(rest) == 0 || rest[0].kind != word && rest[0].kind != quoted {
-			return ""
-		}
-		v := rest[0].value
-		rest = rest[1:]
-		return v
-	}
+// change is a table or a column that a statement makes or drops.
+type change struct {
+	relation string
+	drop     bool
+}
+
+func (s *statement) changes() []change {
+	p := &parser{s.tokens}
 	switch {
-	case skip("create", "table"), skip("create", "unlogged", "table"):
-		skip("if", "not", "exists")
-		return value(), "", false
-	case skip("drop", "table"):
-		skip("if", "exists")
-		return value(), "", true
-	case skip("alter", "table"):
-		skip("if", "exists")
-		skip("only")
-		table := value()
+	case p.skip("create", "table"), p.skip("create", "unlogged", "table"):
+		return []change{{relation: p.object()}}
+	case p.skip("drop", "table"):
+		return []change{{p.object(), true}}
+	case !p.skip("alter", "table"):
+		return nil
+	}
+	table := p.object()
+	var changes []change
+	for _, action := range p.actions() {
 		switch {
-		case skip("add", "column"):
-			skip("if", "not", "exists")
-			return table, value(), false
-		case skip("drop", "column"):
-			skip("if", "exists")
-			return table, value(), true
+		case action.skip("add", "column"):
+			changes = append(changes, change{relation: table + "." + action.object()})
+		case action.skip("drop", "column"):
+			changes = append(changes, change{table + "." + action.object(), true})
 		}
 	}
-	return "", "", false
+	return changes
 }
 
 // relationNames are the relations of which a run must know whether they exist.

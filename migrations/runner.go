@@ -214,9 +214,13 @@ func (r *runner) inspect(ctx context.Context) (found *state, pending []migration
 		return nil, nil, err
 	}
 	for _, m := range r.files {
-		if m.Version > found.version() && m.Version <= r.upTo {
-			pending = append(pending, m)
+		if m.Version <= found.version() || m.Version > r.upTo {
+			continue
 		}
+		if found.version() == 0 {
+			m = m.forNewSchema()
+		}
+		pending = append(pending, m)
 	}
 	r.result.ForeignBodies = found.foreign
 	if len(found.foreign) > 0 {
@@ -240,7 +244,7 @@ func (r *runner) createSchema(ctx context.Context, found *state) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("create the schema: %w", err)
+		return fmt.Errorf("create the schema: %w; let a role that may create it do so, with this role as its owner", err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -52,7 +53,7 @@ func TestPolicies(t *testing.T) {
 				t.Errorf("result (-want +got):\n%s", diff)
 			}
 			f.wantLedgers(want.Version)
-			test.options.Policy = migrations.Verify
+			test.options.Policy, test.options.UpTo = migrations.Verify, want.Version
 			if _, err := migrations.RunPool(t.Context(), f.Pool, &test.options); err != nil {
 				t.Errorf("verify afterwards: %v", err)
 			}
@@ -137,16 +138,24 @@ func TestFailingFile(t *testing.T) {
 	fsys := withFile(t, "0999_broken.sql", "-- Broken.\nCREATE TABLE extra (id bigint);\nSELECT 1 FROM nowhere;\n")
 
 	result, err := migrations.RunFS(t.Context(), f.connect(), fsys, &migrations.Options{Schema: f.Schema})
-	var fileErr *migrations.FileError
-	if !errors.As(err, &fileErr) || fileErr.File.Version != 999 || fileErr.Line != 3 {
+	var partial *migrations.PartialError
+	if !errors.As(err, &partial) || partial.Failed.Version != 999 || partial.Line != 3 {
 		t.Errorf("got error %v, want one for line 3 of version 999", err)
 	}
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) || pgErr.Code != "42P01" {
 		t.Errorf("error %v does not hold the server's", err)
 	}
-	if !strings.Contains(err.Error(), "0999_broken.sql:3: ") {
-		t.Errorf("error %q does not name the file", err)
+	for _, text := range []string{
+		"0999_broken.sql:3: SELECT 1 FROM nowhere: ERROR: relation \"nowhere\" does not exist",
+		"the file is rolled back and the schema stays at version " + strconv.Itoa(lastVersion()), "mend the cause and run again",
+	} {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("error %q does not say %q", err, text)
+		}
+	}
+	if diff := cmp.Diff(migrations.Files()[10:], partial.Applied); diff != "" {
+		t.Errorf("applied according to the error (-want +got):\n%s", diff)
 	}
 	want := migrations.Result{Applied: migrations.Files()[10:], Version: lastVersion()}
 	if diff := cmp.Diff(want, result); diff != "" {
@@ -185,11 +194,12 @@ func TestWaitsForTableLocks(t *testing.T) {
 	f.execOn(reader, `BEGIN`)
 	f.execOn(reader, `SELECT FROM {S}.instances`)
 	result, err := migrations.RunPool(t.Context(), f.Pool, options)
-	var fileErr *migrations.FileError
+	var partial *migrations.PartialError
 	var pgErr *pgconn.PgError
-	if !errors.As(err, &fileErr) || fileErr.File.Version != 2 || !errors.As(err, &pgErr) || pgErr.Code != "55P03" {
+	if !errors.As(err, &partial) || partial.Failed.Version != 2 || !errors.As(err, &pgErr) || pgErr.Code != "55P03" {
 		t.Errorf("got error %v, want a lock time-out in version 2", err)
 	}
+	wantSentinel(t, err, nil, "10 times within 20ms", "has AccessShareLock on instances", "end that transaction")
 	if result.Version != 1 {
 		t.Errorf("version %d after the failure", result.Version)
 	}

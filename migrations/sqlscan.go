@@ -27,6 +27,12 @@ const (
 type token struct {
 	kind  tokenKind
 	value string // without quotes
+	at    int    // byte offset in the statement
+}
+
+// is tells whether the token is an unquoted word, given in lower case.
+func (t token) is(value string) bool {
+	return t.kind == word && t.value == value
 }
 
 // scanner splits SQL the way the server and psql do. Bodies of functions must be
@@ -86,9 +92,9 @@ func (s *scanner) next() error {
 		if end < 0 {
 			end = len(rest)
 		}
-		s.add(token{word, strings.ToLower(rest[:end])}, end)
+		s.add(word, strings.ToLower(rest[:end]), end)
 	default:
-		s.add(token{mark, rest[:size]}, size)
+		s.add(mark, rest[:size], size)
 	}
 	return nil
 }
@@ -98,13 +104,13 @@ func isWordStart(r rune) bool {
 }
 
 // add appends a token of some bytes to the current statement.
-func (s *scanner) add(t token, length int) {
+func (s *scanner) add(kind tokenKind, value string, length int) {
 	if len(s.tokens) == 0 {
 		s.start = s.at
 	}
+	s.tokens = append(s.tokens, token{kind, value, s.at - s.start})
 	s.at += length
 	s.end = s.at
-	s.tokens = append(s.tokens, t)
 }
 
 // flush ends the current statement.
@@ -129,7 +135,7 @@ func (s *scanner) constant(prefix int, escapes bool) error {
 			value.WriteByte('\'')
 			continue
 		case rest[i] == '\'':
-			s.add(token{text, value.String()}, i+1)
+			s.add(text, value.String(), i+1)
 			return nil
 		}
 		if i < len(rest) {
@@ -145,7 +151,7 @@ func (s *scanner) quotedName() error {
 	if end < 0 {
 		return errors.New("a quoted name does not end")
 	}
-	s.add(token{quoted, rest[1 : 1+end]}, end+2)
+	s.add(quoted, rest[1:1+end], end+2)
 	return nil
 }
 
@@ -154,7 +160,7 @@ func (s *scanner) dollar() error {
 	rest := s.sql[s.at:]
 	end := strings.IndexFunc(rest[1:], func(r rune) bool { return !isWordStart(r) && !unicode.IsDigit(r) })
 	if end < 0 || rest[1+end] != '$' || unicode.IsDigit(rune(rest[1])) {
-		s.add(token{mark, "$"}, 1)
+		s.add(mark, "$", 1)
 		return nil
 	}
 	delimiter := rest[:end+2]
@@ -162,7 +168,7 @@ func (s *scanner) dollar() error {
 	if !ok {
 		return fmt.Errorf("a constant that begins with %s does not end", delimiter)
 	}
-	s.add(token{text, body}, len(body)+2*len(delimiter))
+	s.add(text, body, len(body)+2*len(delimiter))
 	return nil
 }
 

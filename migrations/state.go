@@ -2,10 +2,12 @@ package migrations
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // state is what a run finds in the database.
@@ -46,9 +48,25 @@ func inspect(ctx context.Context, conn *pgx.Conn, schema string, relations []str
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read the state of the schema: %w", err)
+		return nil, unreadable(err)
 	}
 	return s, nil
+}
+
+// unreadable says what to do about a state that cannot be read.
+func unreadable(err error) error {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) {
+		return fmt.Errorf("read the state of the schema: %w", err)
+	}
+	advice := "mend the cause, nothing was changed"
+	switch pgErr.Code {
+	case "42501":
+		advice = "grant this role USAGE on the schema and SELECT on " + sharedLedger + " and " + ownLedger
+	case "42703", "42804", "42809":
+		advice = "a ledger there is not one of duroxide, so restore it from a backup, or choose another schema"
+	}
+	return fmt.Errorf("%w: %w; %s", ErrUnreadable, err, advice)
 }
 
 func inspectTx(ctx context.Context, tx pgx.Tx, schema string, relations []string) (*state, error) {
