@@ -99,6 +99,16 @@ func TestQueueOrder(t *testing.T) {
 				return fmt.Sprint(race(c, k, q)) + must(c, c.Dequeue("q")), nil
 			}, [][]core.WorkItem{{childDone(3, ""), queued("q", "m")}}, "0m",
 		},
+		// Live and on replay, dequeues are polled in the order of their events.
+		"both queues have a message: the first dequeue wins, not the first in the race": {
+			func(c *replay.Context, _ string) (string, error) {
+				must(c, second(c))
+				b, a := c.Dequeue("b"), c.Dequeue("a")
+				winner := race(c, a, b)
+				must(c, act(c, "x"))
+				return fmt.Sprint(winner), nil
+			}, [][]core.WorkItem{{queued("a", "1"), queued("b", "2")}, {fired(2)}, {done(8, "")}}, "1",
+		},
 		// A held older dequeue keeps its place reserved; giving it up after a
 		// newer one was read re-indexes later reads. The family shares this.
 		"a held dequeue given up late": {

@@ -96,6 +96,8 @@ type turn struct {
 	x     *execution
 	// pending are the converted actions with their event ids, in order.
 	pending []boundAction
+	// polls counts those after the walk.
+	polls int
 }
 
 // Run runs one turn. User code runs on coroutines that Run tears down before
@@ -181,7 +183,9 @@ func (t *turn) walkAndConvert() *codeFailure {
 	if f := t.walk(); f != nil {
 		return f
 	}
-	t.convert()
+	if f := t.convert(); f != nil {
+		return f
+	}
 	return t.quiesce()
 }
 
