@@ -11,6 +11,7 @@ require (
 	github.com/duroxide/duroxide-go/pgtest v0.1.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/spf13/cobra v1.10.2
+	go.uber.org/goleak v1.3.0
 	golang.org/x/term v0.47.0
 )
 

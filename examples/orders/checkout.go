@@ -67,7 +67,7 @@ func fulfil(ctx *durable.Context, in Request, steps *saga) (Result, error) {
 	}
 	result := Result{Total: quote.Total}
 
-	ctx.SetStatus(fmt.Sprintf("reserving %d items", len(order.Items)))
+	ctx.SetStatus(fmt.Sprintf("reserving, %d to do", len(order.Items)))
 	if err := reserveAll(ctx, order, steps); err != nil {
 		return result, err
 	}

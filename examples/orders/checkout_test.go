@@ -163,8 +163,10 @@ func TestCheckout(t *testing.T) {
 			effects: []string{"reserved", "reserved", "released 1 x teapot-clay", "released 2 x mug-enamel"},
 		},
 		"not shipped": {
-			change: func(o *orders.Order) { o.ShipTo = orders.Address{Street: "Building 155", City: "McMurdo", Country: "AQ"} },
-			want:   orders.Result{Outcome: orders.Compensated, Total: 70_00, Reason: "not shipped: no carrier goes to McMurdo, AQ"},
+			change: func(o *orders.Order) {
+				o.ShipTo = orders.Address{Street: "Building 155", City: "McMurdo", Country: "AQ"}
+			},
+			want: orders.Result{Outcome: orders.Compensated, Total: 70_00, Reason: "not shipped: no carrier goes to McMurdo, AQ"},
 			effects: []string{
 				"reserved", "reserved", "charged",
 				"refunded", "released 1 x teapot-clay", "released 2 x mug-enamel",

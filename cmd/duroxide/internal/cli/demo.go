@@ -15,7 +15,7 @@ import (
 
 const (
 	workerCommand = "demo-worker"
-	maxWorkers    = 32
+	maxWorkers    = 16 // with ten connections each
 )
 
 func (a *app) demo() *cobra.Command {
@@ -60,7 +60,7 @@ any other schema that holds something is refused.
 	}
 	db.flags(cmd, "duroxide_demo", "`URL` of the database (default: "+databaseEnv+", else a server of its own)")
 	cmd.Flags().StringVar(&file, "orders", "", "`FILE` of orders, one JSON object a line (default: 200 orders that come with the program)")
-	cmd.Flags().IntVar(&workers, "workers", 2, "how many worker processes, `N` from 1 to 32")
+	cmd.Flags().IntVar(&workers, "workers", 2, "how many worker processes, `N` from 1 to 16")
 	return cmd
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -79,14 +80,17 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// message is the text of an error for the terminal: in lines that the driver
-// does not break.
+// message is the text of an error for the terminal. What the driver says about
+// connecting is put on one line.
 func message(err error) string {
 	text := err.Error()
 	if connect, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		var reasons []string
 		for line := range strings.Lines(strings.TrimSpace(connect.Unwrap().Error())) {
-			reasons = append(reasons, strings.TrimSpace(line))
+			// One address is tried with TLS and without.
+			if reason := strings.TrimSpace(line); !slices.Contains(reasons, reason) {
+				reasons = append(reasons, reason)
+			}
 		}
 		text = fmt.Sprintf("the database at %s:%d cannot be reached: %s",
 			connect.Config.Host, connect.Config.Port, strings.Join(reasons, "; "))

@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,8 +32,8 @@ func (a *app) migrateUp() *cobra.Command {
 			if err := db.check(); err != nil {
 				return err
 			}
-			if last := lastVersion(); cmd.Flags().Changed("to") && (to < 1 || to > last) {
-				return usagef("--to: must be from 1 to %d, the versions of this program, not %d", last, to)
+			if cmd.Flags().Changed("to") && !known(to) {
+				return usagef("--to: there is no version %d; this program has %s", to, versions())
 			}
 			return a.up(cmd.Context(), db, to)
 		},
@@ -98,7 +100,21 @@ func (a *app) verify(ctx context.Context, db database) error {
 	return nil
 }
 
-func lastVersion() int {
+// known reports whether there is a migration of that version.
+func known(version int) bool {
+	return slices.ContainsFunc(migrations.Files(), func(f migrations.File) bool { return f.Version == version })
+}
+
+// versions lists the versions that there are, such as "1 to 11 and 101 to 106".
+func versions() string {
+	var ranges []string
 	files := migrations.Files()
-	return files[len(files)-1].Version
+	for i := 0; i < len(files); {
+		first := files[i].Version
+		for i++; i < len(files) && files[i].Version == files[i-1].Version+1; {
+			i++
+		}
+		ranges = append(ranges, fmt.Sprintf("%d to %d", first, files[i-1].Version))
+	}
+	return strings.Join(ranges, " and ")
 }

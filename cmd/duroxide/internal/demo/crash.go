@@ -47,8 +47,11 @@ func busiest(live []*worker, all []running) (w *worker, n int) {
 	return w, n
 }
 
+// maxMisses bounds how often a worker is killed that just finished its work.
+const maxMisses = 3
+
 // strike kills the busiest worker, and starts another in its place. It returns
-// nil when there is none in the middle of something.
+// nil when there was none in the middle of something.
 func (s *show) strike(ctx context.Context) (*crash, error) {
 	all, err := s.watch.running(ctx)
 	if err != nil {
@@ -76,15 +79,21 @@ func (s *show) strike(ctx context.Context) (*crash, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(c.lost) == 0 {
+		s.misses++
+		s.screen.event("%s killed (SIGKILL, pid %d), but it had just finished what it did; %s (pid %d) started in its place",
+			victim.name, victim.pid, replacement.name, replacement.pid)
+		return nil, nil
+	}
 	s.screen.event("%s", s.style("31;1", victim.name+" killed (SIGKILL, pid "+itoa(victim.pid)+
-		") in the middle of "+s.describe(c.lost)))
+		") in the middle of "+describe(c.lost)))
 	s.screen.event("%s (pid %d) started in its place; what was in hand stays locked for up to %s",
 		replacement.name, replacement.pid, activityLock)
 	return c, nil
 }
 
 // describe counts activities by name: "5 activities: 3 reserve, 2 charge".
-func (s *show) describe(all []running) string {
+func describe(all []running) string {
 	count := map[string]int{}
 	for _, r := range all {
 		count[r.Activity]++
@@ -120,8 +129,6 @@ func (c *crash) follow(ctx context.Context, s *show) error {
 		return nil
 	}
 	c.done, c.last, c.heirs = true, time.Since(c.when), slices.Sorted(maps.Keys(heirs))
-	if len(keys) > 0 {
-		s.screen.event("all of it was taken over by %s, %.1fs after the kill", list(c.heirs), c.last.Seconds())
-	}
+	s.screen.event("all of it was taken over by %s, %.1fs after the kill", list(c.heirs), c.last.Seconds())
 	return nil
 }

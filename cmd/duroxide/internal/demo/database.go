@@ -26,7 +26,7 @@ type database struct {
 
 // openDatabase connects to the URL or, without one, to a server that it finds or
 // starts.
-func openDatabase(ctx context.Context, url string) (*database, error) {
+func openDatabase(ctx context.Context, url, schema string) (*database, error) {
 	db := &database{url: url, close: func() error { return nil }}
 	if url == "" {
 		// It flushes to disk as a real one does.
@@ -37,7 +37,7 @@ func openDatabase(ctx context.Context, url string) (*database, error) {
 		db.url, db.description, db.close = srv.URL, srv.Description, srv.Stop
 		db.own = srv.Source != server.SourceURL
 	}
-	pool, err := openPool(ctx, db.url, 4)
+	pool, err := openPool(ctx, db.url, "duroxide-demo "+schema, 4)
 	if err != nil {
 		return nil, errors.Join(err, db.close())
 	}
@@ -55,8 +55,9 @@ func openDatabase(ctx context.Context, url string) (*database, error) {
 	return db, nil
 }
 
-// openPool opens a pool that is known to reach the database.
-func openPool(ctx context.Context, url string, size int32) (*pgxpool.Pool, error) {
+// openPool opens a pool that is known to reach the database, where it is listed
+// under the name.
+func openPool(ctx context.Context, url, name string, size int32) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, errors.New("not a valid connection string (its text is not shown, it may hold a password)")
@@ -65,9 +66,7 @@ func openPool(ctx context.Context, url string, size int32) (*pgxpool.Pool, error
 	if !strings.Contains(url, "connect_timeout") {
 		config.ConnConfig.ConnectTimeout = 10 * time.Second
 	}
-	if config.ConnConfig.RuntimeParams["application_name"] == "" {
-		config.ConnConfig.RuntimeParams["application_name"] = "duroxide-demo"
-	}
+	config.ConnConfig.RuntimeParams["application_name"] = name
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.limit(), fmt.Errorf("not all orders came to an end within %s", o.limit()))
 	defer cancel()
 
-	db, err := openDatabase(ctx, o.URL)
+	db, err := openDatabase(ctx, o.URL, o.Schema)
 	if err != nil {
 		return err
 	}

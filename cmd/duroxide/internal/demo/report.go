@@ -100,12 +100,8 @@ func (s *show) reportRefused() {
 func (s *show) reportCrash() {
 	s.screen.heading("The crash")
 	c := s.crash
-	switch {
-	case c == nil:
-		s.screen.printf("  No worker was killed: none had work in hand when half of the orders were through.\n")
-		return
-	case len(c.lost) == 0:
-		s.screen.printf("  %s (pid %d) was killed after %.1fs, but had just finished what it did.\n", c.victim.name, c.victim.pid, c.at.Seconds())
+	if c == nil {
+		s.screen.printf("  No worker was caught in the middle of something when half of the orders were through.\n")
 		return
 	}
 	s.screen.printf("  %s (pid %d) was killed with SIGKILL after %.1fs, in the middle of %s.\n",
@@ -113,7 +109,8 @@ func (s *show) reportCrash() {
 	s.screen.printf("  Nobody cleaned up after it. Its locks ran out, and %s\n  took over: the first activity %.1fs after the kill, the last after %.1fs.\n",
 		list(c.heirs), c.first.Seconds(), c.last.Seconds())
 	if n := c.acted(); n > 0 {
-		s.screen.printf("  %d of them had already acted when it died. Delivered again, they found their\n  idempotency key in the ledger and changed nothing.\n", n)
+		s.screen.printf("  Of these, %d had acted already when it died. The second delivery found the\n"+
+			"  idempotency key in the ledger and changed nothing.\n", n)
 	} else {
 		s.screen.printf("  None of them had acted yet when it died.\n")
 	}

@@ -24,13 +24,13 @@ func prepareSchema(ctx context.Context, db *database, schema string) (unlock fun
 		return nil, err
 	}
 	// Closing the session is what unlocks.
-	unlock = func() {
+	end := func() {
 		_ = conn.Conn().Close(context.WithoutCancel(ctx)) // nobody can do anything about it
 		conn.Release()
 	}
 	defer func() {
 		if err != nil {
-			unlock()
+			end()
 		}
 	}()
 	var locked bool
@@ -48,7 +48,7 @@ func prepareSchema(ctx context.Context, db *database, schema string) (unlock fun
 	if err != nil {
 		return nil, err
 	}
-	return unlock, nil
+	return end, nil
 }
 
 // recreate leaves the schema with nothing in it but the marker.

@@ -24,6 +24,7 @@ type show struct {
 
 	started int // how many of Orders
 	crash   *crash
+	misses  int                  // kills that hit nothing
 	asked   map[string]time.Time // when an order was first seen waiting
 	took    time.Duration
 }
@@ -55,7 +56,7 @@ func (s *show) play(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if s.crash == nil && 2*ended >= len(s.Orders) {
+		if s.crash == nil && s.misses < maxMisses && ended >= len(s.Orders)/2 {
 			if s.crash, err = s.strike(ctx); err != nil {
 				return err
 			}

@@ -52,7 +52,7 @@ func Work(ctx context.Context, o WorkerOptions) (err error) {
 
 func work(ctx context.Context, o WorkerOptions) (err error) {
 	log := slog.New(slog.NewTextHandler(o.Log, &slog.HandlerOptions{Level: slog.LevelWarn})).With("worker", o.Name)
-	pool, err := openPool(ctx, o.URL, workerConns)
+	pool, err := openPool(ctx, o.URL, "duroxide-demo "+o.Schema+" "+o.Name, workerConns)
 	if err != nil {
 		return err
 	}
