@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"syscall"
@@ -23,7 +24,8 @@ const (
 	killWorkers   = 3
 	kills         = 20
 	liveKills     = 15 // of the kills, how many must hit a live lock
-	killPatience  = 5 * time.Minute
+	killStride    = killInstances * killSteps / (kills + 5)
+	killPatience  = 2 * time.Minute
 )
 
 // Worker processes are killed with SIGKILL in the middle of a run, most of them
@@ -37,9 +39,11 @@ func TestKill(t *testing.T) {
 	defer cancel()
 	w.ctx = ctx
 	w.exec(t, `CREATE TABLE @.claims (worker text, token text PRIMARY KEY)`)
-	w.exec(t, `CREATE TABLE @.draws (instance text, activity bigint, nonce text)`)
+	w.exec(t, `CREATE TABLE @.draws (number bigserial PRIMARY KEY, instance text, activity bigint, nonce text)`)
+	w.exec(t, `CREATE TABLE @.gate AS SELECT 0::bigint AS allowed`)
 
 	fleet := &fleet{world: w}
+	t.Cleanup(func() { fleet.report(t) }) // before those that kill the workers
 	for range killWorkers {
 		fleet.add(t)
 	}
@@ -55,13 +59,14 @@ func TestKill(t *testing.T) {
 
 	live, turns := 0, 0
 	for n := range kills {
-		// The kills are spread over the run by its progress, not by time.
-		results := (n + 1) * killInstances * killSteps / (kills + 10)
+		// Between two kills the run goes on for some activities, and then waits.
+		before := value[int](t, w, `SELECT coalesce(max(number), 0)::bigint FROM @.draws`)
+		w.exec(t, `UPDATE @.gate SET allowed = $1`, before+killStride)
 		until(t, ctx, "no progress", func() bool {
 			fleet.alive(t)
-			return value[int](t, w, `SELECT count(*) FROM @.history WHERE event_type = 'ActivityCompleted'`) >= results
+			return value[int](t, w, `SELECT max(number) FROM @.draws`) > before+n*17%killStride
 		})
-		held := fleet.kill(t, n%killWorkers, n%2 == 0)
+		held := fleet.kill(t, n%killWorkers)
 		if held.activities+held.instances > 0 {
 			live++
 		}
@@ -70,6 +75,7 @@ func TestKill(t *testing.T) {
 		}
 		fleet.add(t)
 	}
+	w.exec(t, `UPDATE @.gate SET allowed = $1`, math.MaxInt64)
 	if live < liveKills {
 		t.Errorf("%d of %d kills hit a live lock, want at least %d", live, kills, liveKills)
 	}
@@ -218,12 +224,12 @@ SELECT (SELECT count(*) FROM @.claims c JOIN @.worker_queue q ON q.lock_token = 
 // kill freezes a worker when it is seen with a live lock, of an instance or of an
 // activity, and kills it if it then still has one. It returns the locks that were
 // live when it was dead and the server had ended what it had sent.
-func (f *fleet) kill(t *testing.T, victim int, instance bool) held {
+func (f *fleet) kill(t *testing.T, victim int) held {
 	t.Helper()
 	p := f.workers[victim]
 	until(t, f.ctx, "the victim claims nothing", func() bool {
 		f.alive(t)
-		if h := f.held(t, p); instance && h.instances == 0 || h.activities+h.instances == 0 {
+		if h := f.held(t, p); h.activities+h.instances == 0 {
 			return false
 		}
 		must(t, p.cmd.Process.Signal(syscall.SIGSTOP))
@@ -250,6 +256,36 @@ func (f *fleet) connections(t *testing.T, p *workerProcess, state string) int {
 	t.Helper()
 	return value[int](t, f.world, `SELECT count(*) FROM pg_catalog.pg_stat_activity
 		WHERE application_name = $1 AND ($2 = '' OR state = $2)`, p.name, state)
+}
+
+// report says of a failed test how far it came and what the workers saw.
+func (f *fleet) report(t *testing.T) {
+	if !t.Failed() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+	defer cancel()
+	for _, query := range []string{
+		`SELECT 'instance locks', count(*), count(*) FILTER (WHERE locked_until > t.now) FROM @.instance_locks, t`,
+		`SELECT 'activities, locked', count(*), count(*) FILTER (WHERE locked_until > t.now) FROM @.worker_queue, t`,
+		`SELECT 'messages, locked', count(*), count(lock_token) FROM @.orchestrator_queue`,
+		`SELECT 'executions, running', count(*), count(*) FILTER (WHERE status = 'Running') FROM @.executions`,
+		`SELECT 'activities, results', count(*) FILTER (WHERE event_type = 'ActivityScheduled'),
+			count(*) FILTER (WHERE event_type = 'ActivityCompleted') FROM @.history`,
+	} {
+		var what string
+		var n, m int
+		query = `WITH t AS (SELECT extract(epoch FROM clock_timestamp()) * 1000 AS now) ` + f.sql(query)
+		if err := f.Pool.QueryRow(ctx, query).Scan(&what, &n, &m); err != nil {
+			t.Log(err)
+		}
+		t.Log(what, n, m)
+	}
+	for _, p := range f.workers {
+		_ = p.cmd.Process.Kill()
+		<-p.done
+		t.Logf("worker %s: %v\n%s", p.name, p.err, p.log)
+	}
 }
 
 // stop ends the workers in good order.

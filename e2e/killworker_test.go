@@ -155,7 +155,10 @@ func (w *killedWorker) FetchOrchestrationItem(ctx context.Context, p core.FetchO
 	if item == nil || err != nil {
 		return item, err
 	}
-	return item, w.claimed(ctx, item.LockToken)
+	if err := w.claimed(ctx, item.LockToken); err != nil {
+		return nil, err
+	}
+	return item, pause(context.WithoutCancel(ctx)) // turns are short to hit
 }
 
 // FetchWorkItem implements [core.Provider].
@@ -167,19 +170,34 @@ func (w *killedWorker) FetchWorkItem(ctx context.Context, p core.FetchWorkItemPa
 	return item, w.claimed(ctx, item.LockToken)
 }
 
-// draw returns a random text that no other call has returned.
+// draw returns a random text that no other call has returned. It takes a few
+// milliseconds, and longer when the run must not outrun the kills.
 func (w *killedWorker) draw(ctx context.Context, _ int) (string, error) {
 	info := durable.Info(ctx)
 	nonce := rand.Text()
-	_, err := w.diary.Exec(ctx, `INSERT INTO `+w.schema+`.draws (instance, activity, nonce) VALUES ($1, $2, $3)`,
-		info.InstanceID, int64(info.ActivityID), nonce)
+	var number int64
+	err := w.diary.QueryRow(ctx, `INSERT INTO `+w.schema+`.draws (instance, activity, nonce) VALUES ($1, $2, $3) RETURNING number`,
+		info.InstanceID, int64(info.ActivityID), nonce).Scan(&number)
 	if err != nil {
 		return "", err
 	}
+	for allowed := int64(-1); allowed < number; {
+		if err := pause(ctx); err != nil {
+			return "", err
+		}
+		if err := w.diary.QueryRow(ctx, `SELECT allowed FROM `+w.schema+`.gate`).Scan(&allowed); err != nil {
+			return "", err
+		}
+	}
+	return nonce, nil
+}
+
+// pause is the work that a kill interrupts.
+func pause(ctx context.Context) error {
 	select {
-	case <-time.After(5 * time.Millisecond): // the work that a kill interrupts
-		return nonce, nil
+	case <-time.After(5 * time.Millisecond):
+		return nil
 	case <-ctx.Done():
-		return "", context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 }
