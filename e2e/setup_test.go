@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -64,6 +65,17 @@ func (w *world) client(t testing.TB) *durable.Client {
 // sql puts the schema in the place of each "@." of a statement.
 func (w *world) sql(text string) string {
 	return strings.ReplaceAll(text, "@.", pgx.Identifier{w.Schema}.Sanitize()+".")
+}
+
+// withParam adds a parameter to a database URL.
+func withParam(t testing.TB, raw, key, value string) string {
+	t.Helper()
+	u, err := url.Parse(raw)
+	must(t, err)
+	q := u.Query()
+	q.Set(key, value)
+	u.RawQuery = q.Encode()
+	return u.String()
 }
 
 // exec runs a statement that has no result.
