@@ -256,7 +256,7 @@ func (s *sim) checkCold(code *script, seed uint64, seen []string) {
 
 func TestRandomScripts(t *testing.T) {
 	results := map[replay.Result]int{}
-	n := uint64(1000)
+	n := uint64(400)
 	if testing.Short() {
 		n = 200
 	}
