@@ -2,6 +2,7 @@ package orders
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/duroxide/duroxide-go/durable"
 )
@@ -20,8 +21,8 @@ func (s *saga) done(undo func(*durable.Context) error) { s.undo = append(s.undo,
 // does not keep the others from it.
 func (s *saga) compensate(ctx *durable.Context) error {
 	var errs []error
-	for i := len(s.undo) - 1; i >= 0; i-- {
-		errs = append(errs, s.undo[i](ctx))
+	for _, undo := range slices.Backward(s.undo) {
+		errs = append(errs, undo(ctx))
 	}
 	return errors.Join(errs...)
 }
