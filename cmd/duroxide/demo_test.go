@@ -56,11 +56,11 @@ func TestDemo(t *testing.T) {
 			"Schema "+db.Schema+" stays for you to look at",
 		)
 		for _, pattern := range []string{
-			`worker-\d killed \(SIGKILL, pid \d+\) in the middle of [1-9]\d* activit`,
+			`worker-\d killed \(SIGKILL, pid \d+\) in the middle of [1-9]\d* (activity|activities): `,
 			`worker-\d \(pid \d+\) started in its place`,
 			`all of it was taken over by worker-\d`,
 			`← delivered to worker-\d \(killed\), then worker-\d`,
-			`✓ [1-9]\d* activit(y|ies) delivered more than once, none acted twice`,
+			`✓ [1-9]\d* (activity|activities) delivered more than once, none acted twice`,
 		} {
 			if !regexp.MustCompile(pattern).MatchString(r.stdout) {
 				t.Errorf("the output does not match %s", pattern)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -98,11 +99,11 @@ func describe(all []running) string {
 	for _, r := range all {
 		count[r.Activity]++
 	}
-	text := plural(len(all), "activity")
-	for i, name := range slices.Sorted(maps.Keys(count)) {
-		text += []string{": ", ", "}[min(i, 1)] + itoa(count[name]) + " " + name
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(count)) {
+		parts = append(parts, itoa(count[name])+" "+name)
 	}
-	return text
+	return plural(len(all), "activity") + ": " + strings.Join(parts, ", ")
 }
 
 // follow looks whether the others have taken over what the dead worker held.
