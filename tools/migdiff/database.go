@@ -6,12 +6,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/duroxide/duroxide-go/migrations"
 	"github.com/duroxide/duroxide-go/pgtest/server"
+	"github.com/duroxide/duroxide-go/tools/migdiff/internal/sqlfile"
 )
 
 const dropTimeout = 30 * time.Second
@@ -38,9 +40,7 @@ func withSchema(ctx context.Context, url string, work func(*database) error) (er
 	if err != nil {
 		return &unreachableError{err}
 	}
-	var b [6]byte
-	_, _ = rand.Read(b[:]) // it never fails
-	d := &database{conn: conn, schema: "migdiff_" + hex.EncodeToString(b[:])}
+	d := &database{conn: conn, schema: temporaryName()}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), dropTimeout)
 		defer cancel()
@@ -58,23 +58,50 @@ type database struct {
 }
 
 // to migrates to a version and returns what the schema then holds.
-func (d *database) to(ctx context.Context, version int) (*catalogue, error) {
+func (d *database) to(ctx context.Context, version int, steps []*step) (*catalogue, error) {
+	if d.now != nil && version == d.at {
+		return d.now, nil
+	}
+	if d.at > 0 && (version < d.at || slices.ContainsFunc(steps, func(s *step) bool {
+		return s.file.Version > d.at && s.file.Version <= version && s.concurrent()
+	})) {
+		if err := d.renew(ctx); err != nil {
+			return nil, err
+		}
+	}
 	if version > d.at {
 		if _, err := migrations.Run(ctx, d.conn, &migrations.Options{Schema: d.schema, UpTo: version}); err != nil {
 			return nil, err
 		}
-		d.at, d.now = version, nil
+		d.at = version
 	}
-	if version < d.at {
-		return nil, fmt.Errorf("the schema is at version %d already, past %d", d.at, version)
+	var err error
+	d.now, err = readCatalogue(ctx, d.conn, d.schema)
+	return d.now, err
+}
+
+// renew begins again with a new schema. An index on a table that is there would
+// be built concurrently, which waits for all transactions of the database; in a
+// schema that is made in one go it is not.
+func (d *database) renew(ctx context.Context) error {
+	if err := d.dropSchema(ctx); err != nil {
+		return err
 	}
-	if d.now == nil {
-		var err error
-		if d.now, err = readCatalogue(ctx, d.conn, d.schema); err != nil {
-			return nil, err
-		}
-	}
-	return d.now, nil
+	d.schema, d.at, d.now = temporaryName(), 0, nil
+	return nil
+}
+
+// concurrent tells whether a file builds or drops an index concurrently.
+func (s *step) concurrent() bool {
+	return slices.ContainsFunc(s.statements, func(st sqlfile.Statement) bool {
+		return sqlfile.Has(st.Tokens, "index", "concurrently")
+	})
+}
+
+func temporaryName() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return "migdiff_" + hex.EncodeToString(b[:])
 }
 
 // drop removes the schema, over another connection if the first one broke.
@@ -87,6 +114,10 @@ func (d *database) drop(ctx context.Context, url string) error {
 		}
 		d.conn = conn
 	}
+	return d.dropSchema(ctx)
+}
+
+func (d *database) dropSchema(ctx context.Context) error {
 	if _, err := d.conn.Exec(ctx, `DROP SCHEMA IF EXISTS `+pgx.Identifier{d.schema}.Sanitize()+` CASCADE`); err != nil {
 		return fmt.Errorf("drop schema %s: %w", d.schema, err)
 	}

@@ -22,12 +22,13 @@
 //
 // All other sections (tables, indexes, triggers, comments, privileges) are
 // differences between two catalogues: the schema before the migration and after
-// it. One temporary schema serves for both, since a schema is also brought from
-// one version to the next in practice; for all migrations together it is
-// migrated once, step by step, and removed at the end. Without a database these
-// sections show the file's own statements instead, under a notice, and such a
-// document is not up to date in the eyes of --check; --check --offline compares
-// the section of the functions only.
+// it. Both are read from a temporary schema, which is migrated from the one
+// version to the other, as schemas are in practice; for all migrations it goes
+// through all versions. Only a migration that builds an index concurrently gets
+// a schema of its own. Without a database these sections show the file's own
+// statements instead, under a notice, and such a document is not up to date in
+// the eyes of --check; --check --offline compares the section of the functions
+// only.
 //
 // The same files give the same bytes, on every supported version of the server:
 // objects are in the order of their names, names are as in the files without

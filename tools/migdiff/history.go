@@ -15,6 +15,7 @@ import (
 type definition struct {
 	*sqlfile.Function
 	version int
+	line    int
 }
 
 // overload tells functions apart the way the server does.
@@ -84,7 +85,7 @@ func (s *step) apply(statement sqlfile.Statement) error {
 				s.recreated[key] = true
 			}
 		}
-		s.after[key] = definition{f, s.file.Version}
+		s.after[key] = definition{f, s.file.Version, statement.Line}
 		return nil
 	}
 	if c := statement.Cursor(); c.Accept("alter") && c.AcceptAny("function", "procedure", "routine") {

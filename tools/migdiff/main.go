@@ -24,7 +24,7 @@ Writes migrations/NNNN_diff.md for each NUMBER.
   --all      all migrations; also adds the checksums of new files to
              migrations/sums.txt
   --check    write nothing; exit 1, with the difference, if a document is stale
-  --lint     report what in the migrations breaks a rule; writes nothing
+  --lint     write nothing; exit 1, with a report, if a migration breaks a rule
   --offline  work without a database
   --sums     write migrations/sums.txt anew, which accepts changed files
   --help     show this
@@ -57,36 +57,41 @@ type usageError struct{ text string }
 func (e *usageError) Error() string { return e.text }
 
 func main() {
-	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	t := &tool{stdout: os.Stdout, stderr: os.Stderr}
+	code := t.main(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	t := &tool{stdout: stdout, stderr: stderr}
+// main does what the arguments say and returns the exit code.
+func (t *tool) main(ctx context.Context, args []string) int {
 	err := t.parse(args)
 	if err == nil {
 		err = t.run(ctx)
 	}
-	var wrong *usageError
-	var unreachable *unreachableError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, usage)
+		fmt.Fprint(t.stdout, usage)
 		return exitDone
 	case errors.Is(err, errFound):
 		return exitFailed
-	case errors.As(err, &wrong):
-		fmt.Fprintf(stderr, "migdiff: %v\n\n%s", err, usage)
+	case isA[*usageError](err):
+		fmt.Fprintf(t.stderr, "migdiff: %v\nRun 'go run ./tools/migdiff --help' for how to use it.\n", err)
 		return exitUsage
 	}
-	fmt.Fprintf(stderr, "migdiff: %v\n", err)
-	if errors.As(err, &unreachable) {
+	fmt.Fprintf(t.stderr, "migdiff: %v\n", err)
+	if isA[*unreachableError](err) {
 		return exitUnreachable
 	}
 	return exitFailed
+}
+
+func isA[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
 }
 
 // tool is one run of the command.
@@ -153,8 +158,7 @@ func (t *tool) run(ctx context.Context) error {
 	}
 	var found error
 	if t.lint {
-		found = errors.Join(found, t.runLint(chosen))
-		if !t.check {
+		if found = t.runLint(chosen); !t.check {
 			return found
 		}
 	}
@@ -222,11 +226,11 @@ func (t *tool) online(ctx context.Context, d *database, chosen []*step, use func
 		if i := slices.Index(t.steps, s); i > 0 {
 			previous = t.steps[i-1].file.Version
 		}
-		before, err := d.to(ctx, previous)
+		before, err := d.to(ctx, previous, t.steps)
 		if err != nil {
 			return err
 		}
-		after, err := d.to(ctx, s.file.Version)
+		after, err := d.to(ctx, s.file.Version, t.steps)
 		if err != nil {
 			return err
 		}

@@ -141,7 +141,7 @@ func parseArgument(tokens []Token, text string) (Argument, error) {
 		}
 	}
 	rest := tokens[c.pos:]
-	if i := slices.IndexFunc(rest, func(t Token) bool { return t.is("default") || t.is("=") }); i >= 0 {
+	if i := slices.IndexFunc(rest, func(t Token) bool { return t.Is("default") || t.Is("=") }); i >= 0 {
 		if i+1 == len(rest) {
 			return a, errors.New("a default without a value")
 		}

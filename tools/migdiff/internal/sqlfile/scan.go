@@ -26,8 +26,8 @@ type Token struct {
 	Start, End int
 }
 
-// is tells whether the token is a keyword or a symbol.
-func (t Token) is(text string) bool {
+// Is tells whether the token is a keyword or a symbol.
+func (t Token) Is(text string) bool {
 	return (t.Kind == Word || t.Kind == Symbol) && t.Text == text
 }
 

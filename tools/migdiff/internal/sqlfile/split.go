@@ -19,7 +19,7 @@ func Split(text string) ([]Statement, error) {
 		return nil, err
 	}
 	var statements []Statement
-	for part := range cut(tokens, func(t Token) bool { return t.is(";") }) {
+	for part := range cut(tokens, func(t Token) bool { return t.Is(";") }) {
 		statements = append(statements, newStatement(text, part))
 	}
 	return statements, nil
@@ -102,7 +102,7 @@ func (c *Cursor) Accept(words ...string) bool {
 		return false
 	}
 	for i, word := range words {
-		if !c.tokens[c.pos+i].is(word) {
+		if !c.tokens[c.pos+i].Is(word) {
 			return false
 		}
 	}
@@ -137,9 +137,9 @@ func (c *Cursor) Parenthesised() ([]Token, bool) {
 	start, depth := c.pos, 1
 	for ; c.pos < len(c.tokens); c.pos++ {
 		switch t := c.tokens[c.pos]; {
-		case t.is("("):
+		case t.Is("("):
 			depth++
-		case t.is(")"):
+		case t.Is(")"):
 			if depth--; depth == 0 {
 				c.pos++
 				return c.tokens[start : c.pos-1], true
@@ -155,11 +155,11 @@ func (c *Cursor) Upto() []Token {
 	start, depth := c.pos, 0
 	for ; c.pos < len(c.tokens); c.pos++ {
 		switch t := c.tokens[c.pos]; {
-		case t.is("("), t.is("["):
+		case t.Is("("), t.Is("["):
 			depth++
-		case t.is(")"), t.is("]"):
+		case t.Is(")"), t.Is("]"):
 			depth--
-		case t.is(",") && depth == 0:
+		case t.Is(",") && depth == 0:
 			c.pos++
 			return c.tokens[start : c.pos-1]
 		}
@@ -179,3 +179,6 @@ func Has(tokens []Token, words ...string) bool {
 
 // CursorOver returns a cursor over tokens.
 func CursorOver(tokens []Token) *Cursor { return &Cursor{tokens: tokens} }
+
+// Rest returns the tokens that are left.
+func (c *Cursor) Rest() []Token { return c.tokens[min(c.pos, len(c.tokens)):] }

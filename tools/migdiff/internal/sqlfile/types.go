@@ -35,9 +35,9 @@ func typeName(tokens []Token) string {
 			continue
 		}
 		switch t := c.Next(); {
-		case t.is("["), t.is("]"), t.Kind == Word && suffix != "" && isDigit(t.Text[0]):
+		case t.Is("["), t.Is("]"), t.Kind == Word && suffix != "" && isDigit(t.Text[0]):
 			suffix += t.Text
-		case t.is("."):
+		case t.Is(".") && len(words) > 0:
 			words[len(words)-1] += "."
 		case len(words) > 0 && strings.HasSuffix(words[len(words)-1], "."):
 			words[len(words)-1] += t.Text

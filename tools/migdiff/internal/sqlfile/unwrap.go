@@ -64,7 +64,7 @@ func Unwrap(s Statement) ([]Statement, error) {
 			continue
 		}
 		text := t.Text
-		if i > 1 && tokens[i-1].is("(") && tokens[i-2].is("format") {
+		if i > 1 && tokens[i-1].Is("(") && tokens[i-2].Is("format") {
 			text = formatSchema.ReplaceAllString(text, Placeholder+".")
 			text = strings.ReplaceAll(text, "%%", "%")
 		}
