@@ -105,33 +105,36 @@ SELECT 'comment', o.type || ' ' || o.identity, 'text', d.description, 0
 UNION ALL
 -- What differs from an object's defaults, without the owner. MAINTAIN is new
 -- in version 17 and comes with ALL.
-SELECT 'privilege', p.object, coalesce(r.rolname, 'PUBLIC') || ' ' || x.privilege_type,
-       CASE WHEN p.granted THEN 'GRANT ' ELSE 'REVOKE ' END || x.privilege_type || ' ON ' || p.object
+SELECT 'privilege', o.object, coalesce(r.rolname, 'PUBLIC') || ' ' || p.privilege_type,
+       CASE WHEN p.granted THEN 'GRANT ' ELSE 'REVOKE ' END || p.privilege_type || ' ON ' || o.object
        || CASE WHEN p.granted THEN ' TO ' ELSE ' FROM ' END
-       || CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END
-       || CASE WHEN p.granted AND x.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END, 0
-  FROM (SELECT a.object, a.owner, s.granted, s.acl
-          FROM (SELECT CASE r.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || quote_ident(r.name) AS object,
-                       r.relowner AS owner, r.relacl AS acl,
-                       acldefault(CASE r.relkind WHEN 'S' THEN 's'::"char" ELSE 'r' END, r.relowner) AS base
-                  FROM relations r
-                 WHERE r.relacl IS NOT NULL
+       || CASE WHEN p.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END
+       || CASE WHEN p.granted AND p.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END, 0
+  FROM (SELECT CASE r.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || quote_ident(r.name) AS object,
+               r.relowner AS owner, r.relacl AS acl,
+               acldefault(CASE r.relkind WHEN 'S' THEN 's'::"char" ELSE 'r' END, r.relowner) AS base
+          FROM relations r
+        UNION ALL
+        SELECT 'FUNCTION ' || quote_ident(f.proname) || '(' || pg_get_function_identity_arguments(f.oid) || ')',
+               f.proowner, f.proacl, acldefault('f', f.proowner)
+          FROM pg_proc f
+         WHERE f.pronamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = $1)
+        UNION ALL
+        SELECT 'TABLE ' || quote_ident(r.name) || ' COLUMN ' || quote_ident(a.attname), r.relowner, a.attacl,
+               acldefault('c', r.relowner)
+          FROM relations r
+          JOIN pg_attribute a ON a.attrelid = r.oid) o,
+       LATERAL (SELECT true AS granted, e.*
+                  FROM (SELECT x.grantee, x.privilege_type, x.is_grantable FROM aclexplode(o.acl) x
+                        EXCEPT
+                        SELECT x.grantee, x.privilege_type, x.is_grantable FROM aclexplode(o.base) x) e
                 UNION ALL
-                SELECT 'FUNCTION ' || quote_ident(f.proname) || '(' || pg_get_function_identity_arguments(f.oid) || ')',
-                       f.proowner, f.proacl, acldefault('f', f.proowner)
-                  FROM pg_proc f
-                 WHERE f.pronamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = $1) AND f.proacl IS NOT NULL
-                UNION ALL
-                SELECT 'TABLE ' || quote_ident(r.name) || ' COLUMN ' || quote_ident(a.attname), r.relowner, a.attacl, '{}'
-                  FROM relations r
-                  JOIN pg_attribute a ON a.attrelid = r.oid
-                 WHERE a.attacl IS NOT NULL) a,
-               LATERAL (SELECT true, ARRAY(SELECT unnest(a.acl) EXCEPT SELECT unnest(a.base))
-                        UNION ALL
-                        SELECT false, ARRAY(SELECT unnest(a.base) EXCEPT SELECT unnest(a.acl))) s(granted, acl)) p,
-       LATERAL aclexplode(p.acl) x
-  LEFT JOIN pg_roles r ON r.oid = x.grantee
- WHERE x.grantee <> p.owner AND x.privilege_type <> 'MAINTAIN'
+                SELECT false, e.*
+                  FROM (SELECT x.grantee, x.privilege_type, x.is_grantable FROM aclexplode(o.base) x
+                        EXCEPT
+                        SELECT x.grantee, x.privilege_type, x.is_grantable FROM aclexplode(o.acl) x) e) p
+  LEFT JOIN pg_roles r ON r.oid = p.grantee
+ WHERE o.acl IS NOT NULL AND p.grantee <> o.owner AND p.privilege_type <> 'MAINTAIN'
  ORDER BY 1, 2, 5, 3, 4`
 
 // unknownQuery lists what this tool cannot show.

@@ -61,11 +61,11 @@ func unifiedIgnoringIndent(old, now string) string {
 }
 
 func outdent(lines []string) string {
-	var b strings.Builder
+	var left []string
 	for _, line := range lines {
-		b.WriteString(strings.TrimLeft(line, " ") + "\n")
+		left = append(left, strings.TrimLeft(line, " "))
 	}
-	return b.String()
+	return strings.Join(left, "\n")
 }
 
 // changedLines counts the lines of a diff that begin with a sign.

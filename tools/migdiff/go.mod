@@ -5,8 +5,10 @@ go 1.26.0
 require (
 	github.com/duroxide/duroxide-go/migrations v0.1.0
 	github.com/duroxide/duroxide-go/pgtest v0.1.0
+	github.com/google/go-cmp v0.7.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/rogpeppe/go-internal v1.16.0
+	go.uber.org/goleak v1.3.0
 )
 
 require (
