@@ -75,7 +75,7 @@ func (c Case) check(ctx context.Context, h Harness) Result {
 		case len(t.failures) > 0:
 			r.Outcome, r.Failures = Failed, t.failures
 			if t.slow != "" {
-				r.Failures = append(r.Failures, fmt.Sprintf("this says little: in %d tries %s", tries, t.slow))
+				r.Failures = append(r.Failures, fmt.Sprintf("in %d tries the time was too short: %s", r.Tries, t.slow))
 			}
 		case t.skipped != "" && h.RequireAll:
 			r.Outcome, r.Failures = Failed, []string{"required, but would be skipped: " + t.skipped}
@@ -144,6 +144,15 @@ func (c Case) prepareAndRun(t *trial) {
 func Cases() []Case {
 	return slices.Concat(
 		atomicity,
+		errorHandling,
+		instanceCreation,
+		instanceLocking,
+		lockExpiration,
+		multiExecution,
+		queueSemantics,
+		management,
+		longPollingCases,
+		poisonMessage,
 	)
 }
 

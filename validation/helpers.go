@@ -1,6 +1,7 @@
 package validation
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -187,6 +188,37 @@ func (t *trial) wantPermanent(what string, err error) {
 	if core.IsRetryable(err) {
 		t.fatalf("%s: the error is retryable, want a permanent one: %v", what, err)
 	}
+}
+
+// wantLockLost is wantPermanent for a call with a token that is not live.
+func (t *trial) wantLockLost(what string, err error) {
+	t.wantPermanent(what, err)
+	if !errors.Is(err, core.ErrLockLost) {
+		t.fatalf("%s: the error is not core.ErrLockLost: %v", what, err)
+	}
+}
+
+// wantNotFound is wantPermanent for a call that names what does not exist.
+func (t *trial) wantNotFound(what string, err error) {
+	t.wantPermanent(what, err)
+	if !errors.Is(err, core.ErrNotFound) {
+		t.fatalf("%s: the error is not core.ErrNotFound: %v", what, err)
+	}
+}
+
+// wantDescribed compares what a turn says of its instance.
+func (t *trial) wantDescribed(turn *core.OrchestrationItem, name, version string, exec uint64) {
+	if turn.OrchestrationName != name || turn.Version != version || turn.ExecutionID != exec {
+		t.fatalf("fetched orchestration %s version %s execution %d, want %s version %s execution %d",
+			turn.OrchestrationName, turn.Version, turn.ExecutionID, name, version, exec)
+	}
+}
+
+// stats returns the sizes of an instance, nil if there are none.
+func (t *trial) stats(instance string) *core.SystemStats {
+	s, err := t.p.GetInstanceStats(t.ctx, core.GetInstanceStatsParams{Instance: instance})
+	t.check("get_instance_stats", err)
+	return s
 }
 
 // atOnce runs f n times at the same time, each stagger later than the one

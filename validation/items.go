@@ -75,3 +75,8 @@ func withStatus(m core.ExecutionMetadata, status core.ExecutionStatus) core.Exec
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// set is the event that sets a key.
+func set(key, value string) core.KeyValueSet {
+	return core.KeyValueSet{Key: key, Value: value, LastUpdatedAtMs: stampedAt}
+}
