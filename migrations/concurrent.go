@@ -31,15 +31,18 @@ func (m migration) forNewSchema() migration {
 	if m.transactional {
 		return m
 	}
-	statements := slices.Clone(m.statements)
-	for i, s := range statements {
+	sql := m.sql
+	for _, s := range slices.Backward(m.statements) {
 		at := s.concurrently()
 		if at < 0 {
 			return m
 		}
-		word := s.tokens[at]
-		statements[i].text = s.text[:word.at] + s.text[s.tokens[at+1].at:]
+		sql = sql[:s.at+s.tokens[at].at] + sql[s.at+s.tokens[at+1].at:]
 	}
-	m.statements, m.transactional = statements, true
+	statements, err := splitSQL(sql)
+	if err != nil {
+		return m // it split before
+	}
+	m.sql, m.statements, m.transactional = sql, statements, true
 	return m
 }

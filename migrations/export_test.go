@@ -26,6 +26,24 @@ func PlanFS(ctx context.Context, conn *pgx.Conn, fsys fs.FS, options *Options) (
 	return r.plan(ctx)
 }
 
+// PrintFS is Print of a program with other files.
+func PrintFS(fsys fs.FS, from int, options *Options) (string, error) {
+	r, err := newRunner(nil, fsys, options)
+	if err != nil {
+		return "", err
+	}
+	return r.script(from), nil
+}
+
+// StatusFS is Status of a program with other files.
+func StatusFS(ctx context.Context, conn *pgx.Conn, fsys fs.FS, options *Options) (*SchemaStatus, error) {
+	r, err := newRunner(conn, fsys, options)
+	if err != nil {
+		return nil, err
+	}
+	return r.status(ctx)
+}
+
 // Split returns the statements of a file as line:text.
 func Split(sql string) ([]string, error) {
 	statements, err := splitSQL(sql)

@@ -142,15 +142,23 @@ func (f fixture) execOn(conn *pgx.Conn, text string, args ...any) {
 	}
 }
 
-// applyPlain runs a file the way psql would: without the runner.
+// applyPlain runs a file the way psql would: without the runner, statement by
+// statement.
 func (f fixture) applyPlain(conn *pgx.Conn, file migrations.File) {
 	f.Helper()
 	text, err := fs.ReadFile(migrations.FS(), file.Name)
 	if err != nil {
 		f.Fatal(err)
 	}
-	if _, err := conn.PgConn().Exec(f.Context(), string(text)).ReadAll(); err != nil {
+	statements, err := migrations.Split(string(text))
+	if err != nil {
 		f.Fatalf("%s: %v", file.Name, err)
+	}
+	for _, s := range statements {
+		_, sql, _ := strings.Cut(s, ":")
+		if _, err := conn.PgConn().Exec(f.Context(), sql).ReadAll(); err != nil {
+			f.Fatalf("%s: %s: %v", file.Name, s, err)
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ const ownPrefix = "dxgo_"
 // migration is a file with what the runner knows of its text.
 type migration struct {
 	File
+	sql        string
 	statements []statement
 	// transactional files are applied in one transaction with their record.
 	transactional bool
@@ -59,7 +60,7 @@ func load(fsys fs.FS) ([]migration, error) {
 // program that does not have the file may not use the schema.
 func parse(file File, sql string) (m migration, err error) {
 	m = migration{
-		File: file, transactional: true, minClient: file.Version, checksum: hash(sql), bodies: map[string]string{},
+		File: file, sql: sql, transactional: true, minClient: file.Version, checksum: hash(sql), bodies: map[string]string{},
 	}
 	if m.statements, err = splitSQL(sql); err != nil {
 		return m, err

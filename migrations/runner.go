@@ -151,7 +151,7 @@ func newRunner(conn *pgx.Conn, fsys fs.FS, options *Options) (*runner, error) {
 	if r.upTo == 0 {
 		r.upTo = r.files[len(r.files)-1].Version
 	}
-	if !slices.ContainsFunc(r.files, func(m migration) bool { return m.Version == r.upTo }) {
+	if !r.has(r.upTo) {
 		return nil, fmt.Errorf("no version %d: this program has versions %s", r.upTo, ranges(r.files))
 	}
 	if r.policy == ApplyShared {
@@ -213,6 +213,17 @@ func (r *runner) inspect(ctx context.Context) (found *state, pending []migration
 	if err := found.check(r.files); err != nil {
 		return nil, nil, err
 	}
+	r.result.ForeignBodies = found.foreign
+	if len(found.foreign) > 0 {
+		r.log.WarnContext(ctx, "functions of the schema are not as this program's migrations left them, "+
+			"what needs them is switched off", "functions", found.foreign)
+	}
+	return found, r.pending(found), nil
+}
+
+// pending are the migrations that a run has to apply.
+func (r *runner) pending(found *state) []migration {
+	var pending []migration
 	for _, m := range r.files {
 		if m.Version <= found.version() || m.Version > r.upTo {
 			continue
@@ -222,12 +233,12 @@ func (r *runner) inspect(ctx context.Context) (found *state, pending []migration
 		}
 		pending = append(pending, m)
 	}
-	r.result.ForeignBodies = found.foreign
-	if len(found.foreign) > 0 {
-		r.log.WarnContext(ctx, "functions of the schema are not as this program's migrations left them, "+
-			"what needs them is switched off", "functions", found.foreign)
-	}
-	return found, pending, nil
+	return pending
+}
+
+// has tells whether this program has a version.
+func (r *runner) has(version int) bool {
+	return slices.ContainsFunc(r.files, func(m migration) bool { return m.Version == version })
 }
 
 // createSchema is asked for only when it is missing, because even IF NOT EXISTS

@@ -11,6 +11,7 @@ import (
 // statement is one SQL statement of a file.
 type statement struct {
 	text   string // without the comments before it and the semicolon after it
+	at     int    // byte offset in the file
 	line   int    // of its first character in the file
 	tokens []token
 }
@@ -117,7 +118,7 @@ func (s *scanner) add(kind tokenKind, value string, length int) {
 func (s *scanner) flush() {
 	if len(s.tokens) > 0 {
 		line := 1 + strings.Count(s.sql[:s.start], "\n")
-		s.statements = append(s.statements, statement{s.sql[s.start:s.end], line, s.tokens})
+		s.statements = append(s.statements, statement{s.sql[s.start:s.end], s.start, line, s.tokens})
 	}
 	s.tokens = nil
 }
