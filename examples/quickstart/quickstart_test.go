@@ -69,7 +69,7 @@ func TestReadme(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, block := range strings.Split(s[2], "\n\n\t…\n\n") {
+		for block := range strings.SplitSeq(s[2], "\n\n\t…\n\n") {
 			if !strings.Contains(string(source), block) {
 				t.Errorf("%s does not hold this part of the README:\n%s", s[1], block)
 			}
