@@ -37,7 +37,7 @@ func openDatabase(ctx context.Context, url, schema string) (*database, error) {
 		db.url, db.description, db.close = srv.URL, srv.Description, srv.Stop
 		db.own = srv.Source != server.SourceURL
 	}
-	pool, err := openPool(ctx, db.url, "duroxide-demo "+schema, 4)
+	pool, err := openPool(ctx, db.url, "duroxide-demo "+schema, starters+4)
 	if err != nil {
 		return nil, errors.Join(err, db.close())
 	}

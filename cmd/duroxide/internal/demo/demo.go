@@ -18,7 +18,7 @@ const (
 	arrival       = 25 * time.Millisecond  // between two orders
 	latency       = 120 * time.Millisecond // of the simulated services
 	approveAfter  = 700 * time.Millisecond // how fast the demo approves
-	approveWithin = 5 * time.Second        // how long an order waits for it
+	approveWithin = 6 * time.Second        // how long an order waits for it
 	activityLock  = 3 * time.Second
 	instanceLock  = 2 * time.Second
 	lookInterval  = 100 * time.Millisecond

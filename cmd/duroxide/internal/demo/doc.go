@@ -10,9 +10,9 @@
 //	})
 //
 // [Run] is the parent: it prepares the schema (schema.go), owns the worker
-// processes (fleet.go), starts the orders and watches them through the database
-// (show.go, watch.go), kills a worker (crash.go), and checks and reports at the
-// end (check.go, report.go, timeline.go). [Work] is one worker process. The two
-// sides share nothing but the database; a pipe that ends tells a worker that
-// its parent is gone.
+// processes (fleet.go), starts the orders (arrivals.go), watches them through the
+// database (show.go, watch.go), kills a worker (crash.go), and checks and reports
+// at the end (check.go, report.go, timeline.go). [Work] is one worker process.
+// The two sides share nothing but the database; a pipe that ends tells a worker
+// that its parent is gone.
 package demo

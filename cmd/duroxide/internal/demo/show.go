@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/duroxide/duroxide-go/durable"
@@ -12,7 +13,7 @@ import (
 	"github.com/duroxide/duroxide-go/examples/orders/pgledger"
 )
 
-// show is one run of the demo, used from one goroutine.
+// show is one run of the demo, used from one goroutine but for startOrders.
 type show struct {
 	Options
 	db     *database
@@ -22,7 +23,8 @@ type show struct {
 	watch  *watch
 	screen *printer
 
-	started int // how many of Orders
+	started atomic.Int64 // how many of Orders
+	ended   atomic.Int64
 	crash   *crash
 	misses  int                  // kills that hit nothing
 	asked   map[string]time.Time // when an order was first seen waiting
@@ -39,6 +41,16 @@ func (s *show) play(ctx context.Context) error {
 	if err := s.open(ctx); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	arrived := make(chan error, 1)
+	go func() { arrived <- s.startOrders(ctx) }()
+	pending := arrived // nil once it was received
+	defer func() {
+		cancel()
+		if pending != nil {
+			<-pending
+		}
+	}()
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
 	for {
@@ -47,15 +59,18 @@ func (s *show) play(ctx context.Context) error {
 			return context.Cause(ctx)
 		case w := <-s.fleet.died:
 			return w.failure()
+		case err := <-pending:
+			pending = nil
+			if err != nil {
+				return err
+			}
 		case <-tick.C:
-		}
-		if err := s.startOrders(ctx); err != nil {
-			return err
 		}
 		ended, err := s.look(ctx)
 		if err != nil {
 			return err
 		}
+		s.ended.Store(int64(ended))
 		if s.crash == nil && s.misses < maxMisses && ended >= len(s.Orders)/2 {
 			if s.crash, err = s.strike(ctx); err != nil {
 				return err
@@ -97,22 +112,6 @@ func (s *show) open(ctx context.Context) error {
 	return nil
 }
 
-// startOrders starts those orders whose time has come.
-func (s *show) startOrders(ctx context.Context) error {
-	policy := orders.DefaultPolicy()
-	policy.ApprovalWithin = approveWithin
-	due := min(len(s.Orders), 1+int(time.Since(s.screen.start)/arrival))
-	for ; s.started < due; s.started++ {
-		order := s.Orders[s.started]
-		_, err := orders.Checkout.Start(ctx, s.client, order.ID, orders.Request{Order: order, Policy: policy},
-			durable.OnConflict(durable.FailIfExists))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // look shows where the orders are, approves, and returns how many have ended.
 func (s *show) look(ctx context.Context) (ended int, err error) {
 	states, err := s.watch.states(ctx)
@@ -124,7 +123,7 @@ func (s *show) look(ctx context.Context) (ended int, err error) {
 		byID[st.Instance] = st
 	}
 	count := map[string]int{}
-	for _, order := range s.Orders[:s.started] {
+	for _, order := range s.Orders[:s.started.Load()] {
 		st, ok := byID[order.ID]
 		switch {
 		case ok && st.ended():
