@@ -1,8 +1,6 @@
 package validation
 
-import (
-	"github.com/duroxide/duroxide-go/core"
-)
+import "github.com/duroxide/duroxide-go/core"
 
 var atomicity = inCategory("atomicity",
 	Case{

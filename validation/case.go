@@ -153,6 +153,8 @@ func Cases() []Case {
 		management,
 		longPollingCases,
 		poisonMessage,
+		cancellation,
+		capabilityFiltering,
 	)
 }
 
