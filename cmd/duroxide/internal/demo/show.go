@@ -48,7 +48,7 @@ func (s *show) play(ctx context.Context) error {
 	defer func() {
 		cancel()
 		if pending != nil {
-			<-pending
+			_ = <-pending // there is an error already, or all went well without it
 		}
 	}()
 	tick := time.NewTicker(lookInterval)
