@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -28,6 +29,7 @@ type entry struct {
 	Object string // such as worker_queue
 	Part   string // what it is within the object, such as column tag
 	Text   string // its definition
+	Order  int    // the place among the parts, before their names
 }
 
 // catalogue is what a schema holds, in a fixed order.
@@ -49,7 +51,7 @@ func (c *catalogue) of(k kind) map[string][]entry {
 
 // entriesQuery lists what the schema $1 holds. The text in columns 2 to 4 is in
 // terms that every version of the server prints alike: names are visible, so
-// that they appear without their schema. Column 5 orders the parts.
+// that they appear without their schema. Column 5 is the order of the parts.
 const entriesQuery = `
 WITH relations AS (
     SELECT c.oid, c.relname::text AS name, c.relkind, c.relpersistence, c.reloptions, c.relacl, c.relowner
@@ -134,8 +136,7 @@ SELECT 'privilege', o.object, coalesce(r.rolname, 'PUBLIC') || ' ' || p.privileg
                         EXCEPT
                         SELECT x.grantee, x.privilege_type, x.is_grantable FROM aclexplode(o.acl) x) e) p
   LEFT JOIN pg_roles r ON r.oid = p.grantee
- WHERE o.acl IS NOT NULL AND p.grantee <> o.owner AND p.privilege_type <> 'MAINTAIN'
- ORDER BY 1, 2, 5, 3, 4`
+ WHERE o.acl IS NOT NULL AND p.grantee <> o.owner AND p.privilege_type <> 'MAINTAIN'`
 
 // unknownQuery lists what this tool cannot show.
 const unknownQuery = `
@@ -221,16 +222,17 @@ func (c *catalogue) read(ctx context.Context, tx pgx.Tx, schema string) error {
 		return err
 	}
 	var e entry
-	var order int
-	if _, err := pgx.ForEachRow(rows, []any{&e.Kind, &e.Object, &e.Part, &e.Text, &order}, func() error {
-		c.entries = append(c.entries, entry{e.Kind, nameless(e.Object, schema), e.Part, nameless(e.Text, schema)})
+	if _, err := pgx.ForEachRow(rows, []any{&e.Kind, &e.Object, &e.Part, &e.Text, &e.Order}, func() error {
+		e.Object, e.Text = nameless(e.Object, schema), nameless(e.Text, schema)
+		c.entries = append(c.entries, e)
 		return nil
 	}); err != nil {
 		return err
 	}
-	// The server's collation orders as it likes.
-	slices.SortStableFunc(c.entries, func(a, b entry) int {
-		return strings.Compare(string(a.Kind)+"\x00"+a.Object, string(b.Kind)+"\x00"+b.Object)
+	// Not by the server: each has its own collation.
+	slices.SortFunc(c.entries, func(a, b entry) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Order, b.Order),
+			cmp.Compare(a.Part, b.Part))
 	})
 
 	rows, err = tx.Query(ctx, functionsQuery, pgx.QueryExecModeExec, schema)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -45,6 +46,9 @@ func TestFunctions(t *testing.T) {
 		"DROP FUNCTION args(int), result(), gone, again(); DROP FUNCTION nothing(); DROP FUNCTION renamed;"+
 			f("body", "a int", "int", "new")+f("args", "a int, b text", "int", "x")+f("defaults", "a int DEFAULT 1", "int", "x")+f("fewer", "a int", "int", "x")+
 			f("result", "", "bigint", "x")+f("again", "", "int", "x")+f("same", "", "int", "x")+f("renamed", "b int", "int", "x"),
+		f("body", "a int", "int", "newer"),
+		"ALTER FUNCTION body SET jit = off;",
+		"ALTER FUNCTION body(int) RESET ALL;"+f("args", "a int, b text", "int", "y"),
 		f("body", "a int", "int", "newer"))
 
 	text := render(steps[1], nil, nil)
@@ -79,12 +83,32 @@ func TestFunctions(t *testing.T) {
 	if text := render(steps[3], nil, nil); !strings.Contains(text, "### `body` — body modified (baseline: 0102)\n") {
 		t.Errorf("the baseline is not the last one before:\n%s", text)
 	}
+
+	// A setting is a part of the function until it is stated again.
+	for i, want := range map[int]string{
+		4: "(baseline: 0103)\n\n```diff\n@@ -1,3 +1,5 @@\n CREATE OR REPLACE FUNCTION body(a int) RETURNS int LANGUAGE plpgsql AS $$\n newer\n" +
+			"-$$\n+$$;\n+\n+ALTER FUNCTION body SET jit = off\n```\n",
+		5: "(baseline: 0104)",
+		6: "-ALTER FUNCTION body(int) RESET ALL\n",
+	} {
+		if text := render(steps[i], nil, nil); !strings.Contains(text, "### `body` — body modified ") || !strings.Contains(text, want) {
+			t.Errorf("no\n%s\nin\n%s", want, text)
+		}
+	}
+	key := overload{"body", "integer"}
+	if got := steps[4].after[key].Settings; !slices.Equal(got, []string{"jit"}) {
+		t.Errorf("settings are %q", got)
+	}
+	if got := steps[5].after[key].Settings; len(got) != 0 {
+		t.Errorf("settings are %q after they were reset", got)
+	}
 }
 
 func TestHistoryErrors(t *testing.T) {
 	t.Parallel()
 	for sql, want := range map[string]string{
-		"SELECT 1;\nALTER FUNCTION f() STABLE": "line 2: ALTER FUNCTION: state the function in full",
+		"SELECT 1;\nALTER FUNCTION f() STABLE": "line 2: ALTER FUNCTION f: only SET and RESET",
+		"ALTER FUNCTION f() SET jit = off":     "line 1: ALTER FUNCTION f(): no file makes it",
 		"SELECT '":                             "line 1: the quote",
 		"DO $$ BEGIN EXECUTE 'CREATE FUNCTION f() RETURNS int'; END $$": "no language",
 		"DO $$ SELECT ' $$": "in the block",

@@ -88,16 +88,45 @@ func (s *step) apply(statement sqlfile.Statement) error {
 		s.after[key] = definition{f, s.file.Version, statement.Line}
 		return nil
 	}
-	if c := statement.Cursor(); c.Accept("alter") && c.AcceptAny("function", "procedure", "routine") {
-		return fmt.Errorf("line %d: ALTER FUNCTION: state the function in full instead", statement.Line)
+	altered, err := sqlfile.ParseAlter(statement)
+	if err != nil {
+		return err
+	}
+	if altered != nil {
+		return s.alter(altered, statement.Line)
 	}
 	dropped, err := sqlfile.ParseDrop(statement)
 	for _, d := range dropped {
 		maps.DeleteFunc(s.after, func(key overload, _ definition) bool {
-			return key.name == d.Name && (d.Any || key.types == d.Types)
+			return means(d, key)
 		})
 	}
 	return err
+}
+
+// alter follows a change of settings: what makes a function is then its
+// statement and this one.
+func (s *step) alter(a *sqlfile.Altered, line int) error {
+	for key, old := range s.after {
+		if !means(a.Dropped, key) {
+			continue
+		}
+		f := *old.Function
+		f.Text += ";\n\n" + a.Text
+		f.Settings = slices.DeleteFunc(slices.Clone(f.Settings), func(name string) bool {
+			return slices.Contains(a.Reset, "all") || slices.Contains(a.Reset, name) || slices.Contains(a.Set, name)
+		})
+		f.Settings = append(f.Settings, a.Set...)
+		slices.Sort(f.Settings)
+		s.after[key] = definition{&f, s.file.Version, line}
+		return nil
+	}
+	return fmt.Errorf("line %d: ALTER FUNCTION %s(%s): no file makes it", line, a.Name, a.Types)
+}
+
+// means tells whether a statement that names a function means this one.
+func means(d sqlfile.Dropped, key overload) bool {
+	return key.name == d.Name && (d.Any || key.types == d.Types)
 }
 
 // changeKind says what happened to a function.

@@ -242,10 +242,8 @@ func (l *linter) sharedTable(o operation) {
 // prefix checks names that are new. Functions are checked with their changes.
 func (l *linter) prefix(o operation) {
 	named := slices.Contains([]string{"table", "index", "sequence", "trigger", "view", "type", "domain"}, o.what)
-	isNew := o.verb == "create" && named && !(o.what == "trigger" && l.known.triggers[o.name])
-	if o.verb == "add" && l.known.isShared(o.table) {
-		isNew = true
-	}
+	replaced := o.what == "trigger" && l.known.triggers[o.name]
+	isNew := o.verb == "create" && named && !replaced || o.verb == "add" && l.known.isShared(o.table)
 	if isNew && !strings.HasPrefix(o.name, ownPrefix) && !skipped(o.name) {
 		l.report(o.line, "prefix", o.name, "%v: begin its name with %s", o, ownPrefix)
 	}

@@ -49,11 +49,11 @@ func operations(s *step) ([]operation, error) {
 		if err != nil {
 			return nil, err
 		}
-		strings, err := sqlfile.Unwrap(statement)
+		inner, err := sqlfile.Unwrap(statement)
 		if err != nil {
 			return nil, err
 		}
-		for _, piece := range slices.Concat(pieces, strings) {
+		for _, piece := range slices.Concat(pieces, inner) {
 			for _, o := range operationsOf(piece) {
 				o.guarded = true
 				all = append(all, o)

@@ -273,25 +273,74 @@ func ParseDrop(s Statement) ([]Dropped, error) {
 	ifExists := c.Accept("if", "exists")
 	var dropped []Dropped
 	for {
-		d := Dropped{IfExists: ifExists}
-		var ok bool
-		if d.Name, ok = c.Name(); !ok {
-			return nil, fmt.Errorf("line %d: DROP FUNCTION without a name", s.Line)
+		d, err := parseReference(c, s.Text)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: DROP FUNCTION: %w", s.Line, err)
 		}
-		args, ok := c.Parenthesised()
-		d.Any = !ok
-		var types Function
-		for list := CursorOver(args); !list.Done(); {
-			a, err := parseArgument(list.Upto(), s.Text)
-			if err != nil {
-				return nil, fmt.Errorf("line %d: DROP FUNCTION %s: %w", s.Line, d.Name, err)
-			}
-			types.Arguments = append(types.Arguments, a)
-		}
-		d.Types = types.Types()
+		d.IfExists = ifExists
 		dropped = append(dropped, d)
 		if !c.Accept(",") {
 			return dropped, nil
 		}
 	}
+}
+
+// Altered is a function whose settings a statement changes.
+type Altered struct {
+	Dropped // which function
+	Set     []string
+	Reset   []string // "all" means each
+	Text    string   // the statement, normalised
+}
+
+// ParseAlter understands a statement that changes the settings of a function; of
+// any other it returns nothing. What else ALTER FUNCTION can do is an error: a
+// function is then easier to review stated in full.
+func ParseAlter(s Statement) (*Altered, error) {
+	c := s.Cursor()
+	if !c.Accept("alter") || !c.AcceptAny("function", "procedure", "routine") {
+		return nil, nil
+	}
+	a := &Altered{Text: Normalise(s.Text)}
+	var err error
+	if a.Dropped, err = parseReference(c, s.Text); err != nil {
+		return nil, fmt.Errorf("line %d: ALTER FUNCTION: %w", s.Line, err)
+	}
+	for !c.Done() {
+		var f Function
+		switch {
+		case c.Accept("set") && !c.Peek().Is("schema"):
+			if err := f.parseSetting(c); err != nil {
+				return nil, fmt.Errorf("line %d: ALTER FUNCTION %s: %w", s.Line, a.Name, err)
+			}
+			a.Set = append(a.Set, f.Settings...)
+		case c.Accept("reset"):
+			name, _ := c.Name()
+			a.Reset = append(a.Reset, name)
+		default:
+			return nil, fmt.Errorf("line %d: ALTER FUNCTION %s: only SET and RESET are understood, state the function in full instead",
+				s.Line, a.Name)
+		}
+	}
+	return a, nil
+}
+
+// parseReference reads the name and, if they are there, the types of a function.
+func parseReference(c *Cursor, text string) (d Dropped, err error) {
+	var ok bool
+	if d.Name, ok = c.Name(); !ok {
+		return d, errors.New("no name")
+	}
+	args, ok := c.Parenthesised()
+	d.Any = !ok
+	var types Function
+	for list := CursorOver(args); !list.Done(); {
+		a, err := parseArgument(list.Upto(), text)
+		if err != nil {
+			return d, fmt.Errorf("%s: %w", d.Name, err)
+		}
+		types.Arguments = append(types.Arguments, a)
+	}
+	d.Types = types.Types()
+	return d, nil
 }

@@ -108,3 +108,33 @@ func TestParseDrop(t *testing.T) {
 		}
 	}
 }
+
+func TestParseAlter(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]*Altered{
+		"ALTER FUNCTION f(int) SET enable_seqscan = off SET jit TO off": {Dropped: Dropped{Name: "f", Types: "integer"}, Set: []string{"enable_seqscan", "jit"}},
+		"ALTER FUNCTION f RESET jit":                                    {Dropped: Dropped{Name: "f", Any: true}, Reset: []string{"jit"}},
+		"ALTER TABLE t ADD COLUMN c int":                                nil,
+	} {
+		statements, err := Split(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want != nil {
+			want.Text = text
+		}
+		got, err := ParseAlter(statements[0])
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: error %v (-want +got):\n%s", text, err, diff)
+		}
+	}
+	for _, text := range []string{"ALTER FUNCTION f() STABLE", "ALTER FUNCTION f() SET SCHEMA s", "ALTER FUNCTION", "ALTER FUNCTION f() SET"} {
+		statements, err := Split(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ParseAlter(statements[0]); err == nil {
+			t.Errorf("%s: got %v", text, got)
+		}
+	}
+}

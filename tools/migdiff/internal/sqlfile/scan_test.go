@@ -75,7 +75,7 @@ func FuzzSplit(f *testing.F) {
 		"SELECT 'a;b'; DO $$ BEGIN x; END $$;", "CREATE FUNCTION f(a int DEFAULT 1) RETURNS TABLE(b text[]) LANGUAGE sql AS $$;$$",
 		"DO $d$ BEGIN EXECUTE format('CREATE FUNCTION %I.f() RETURNS text LANGUAGE sql AS $f$ SELECT '''' $f$', s); END $d$",
 		"DROP FUNCTION IF EXISTS f(int, text), g", "E'\\", "$", "$a", "/*", "--", "\"", ".[]", "CREATE FUNCTION f(. text) RETURNS [",
-		"CREATE FUNCTION f(a .b) RETURNS .c LANGUAGE sql", "CREATE FUNCTION f() RETURNS TABLE (a ., b .c) LANGUAGE sql",
+		"ALTER FUNCTION f(int) SET a = 1 RESET ALL", "CREATE FUNCTION f(a .b) RETURNS .c LANGUAGE sql", "CREATE FUNCTION f() RETURNS TABLE (a ., b .c) LANGUAGE sql",
 	} {
 		f.Add(seed)
 	}
@@ -100,6 +100,7 @@ func FuzzSplit(f *testing.F) {
 				_ = f.Signature() + f.Identity() + f.Types()
 			}
 			_, _ = ParseDrop(s)
+			_, _ = ParseAlter(s)
 			_, _ = Unwrap(s)
 			_, _ = Block(s)
 			if n := Normalise(s.Text); Normalise(n) != n {
