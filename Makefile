@@ -17,7 +17,7 @@ test: ## test every module, with one server for all
 standalone: ## check every module outside the workspace, as importers see it
 	$(with_postgres) -- scripts/standalone.sh all check
 
-lint: ## check the module graph, the format, go vet, golangci-lint
+lint: ## check the module graph, migrations, the format, go vet, golangci-lint
 	scripts/lint.sh
 
 fix: ## let golangci-lint repair what it can

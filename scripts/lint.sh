@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Checks what the compiler does not: the module graph, the format, go vet, and
-# the linters of .golangci.yml. With --fix, golangci-lint repairs what it can.
+# Checks what the compiler does not: the module graph, the migrations and their
+# diffs, the format, go vet, and the linters of .golangci.yml. With --fix,
+# golangci-lint repairs what it can.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 golangci_lint=github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -28,6 +29,7 @@ if [ "${1:-}" = --fix ]; then
 	exit
 fi
 step go run ./tools/modgraph
+step go run ./tools/migdiff --lint --check
 step format
 step go vet work
 step golangci
