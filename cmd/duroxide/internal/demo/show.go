@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,15 +43,11 @@ func (s *show) play(ctx context.Context) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	var arrivals sync.WaitGroup
+	defer arrivals.Wait()
+	defer cancel()
 	arrived := make(chan error, 1)
-	go func() { arrived <- s.startOrders(ctx) }()
-	pending := arrived // nil once it was received
-	defer func() {
-		cancel()
-		if pending != nil {
-			_ = <-pending // there is an error already, or all went well without it
-		}
-	}()
+	arrivals.Go(func() { arrived <- s.startOrders(ctx) })
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
 	for {
@@ -59,8 +56,7 @@ func (s *show) play(ctx context.Context) error {
 			return context.Cause(ctx)
 		case w := <-s.fleet.died:
 			return w.failure()
-		case err := <-pending:
-			pending = nil
+		case err := <-arrived:
 			if err != nil {
 				return err
 			}
