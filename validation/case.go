@@ -155,6 +155,10 @@ func Cases() []Case {
 		poisonMessage,
 		cancellation,
 		capabilityFiltering,
+		sessions,
+		tagFiltering,
+		customStatus,
+		kvStore,
 	)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -191,18 +192,27 @@ func (w *window) close() {
 	w.closed = true
 }
 
-// place returns the file and line of the case that is running, skipping helpers.
+// place says where in the suite the case is: the lines of the case function and
+// of what it calls, without the common helpers.
 func place() string {
 	pcs := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+	var lines []string
 	for {
 		frame, more := frames.Next()
 		file := filepath.Base(frame.File)
-		if file != "trial.go" && file != "case.go" && !strings.HasPrefix(file, "helpers") {
-			return fmt.Sprintf("%s:%d: ", file, frame.Line)
+		switch {
+		case file == "case.go" || !strings.HasPrefix(frame.Function, thisPackage):
+			more = false
+		case file != "trial.go" && !strings.HasPrefix(file, "helpers"):
+			lines = append(lines, fmt.Sprintf("%s:%d", file, frame.Line))
 		}
 		if !more {
-			return ""
+			slices.Reverse(lines)
+			return strings.Join(append(lines, ""), ": ")
 		}
 	}
 }
+
+// thisPackage starts the names of all functions of this package.
+var thisPackage = reflect.TypeFor[Case]().PkgPath() + "."
