@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/duroxide/duroxide-go/durable"
+	"github.com/duroxide/duroxide-go/pgprovider"
 )
 
 // One of two runtimes is shut down in the middle of its work. What it is
@@ -40,14 +41,20 @@ func TestShutdownInMidWork(t *testing.T) {
 			}),
 		}
 	}
-	// Locks that would outlast the test if they were left to expire.
-	o := &durable.Options{InstanceLock: time.Hour, ActivityLock: time.Hour, SessionIdleTimeout: 2 * time.Hour, MaxActivities: slots}
+	// The locks of activities would outlast the test if they were left to expire.
+	// Those of instances are short: on a slow machine the grace period of a fetch
+	// ends in the middle of its query, and then a lock can stay behind.
+	o := &durable.Options{InstanceLock: 2 * time.Second, ActivityLock: time.Hour, SessionIdleTimeout: 2 * time.Hour, MaxActivities: slots}
+	run := func(work func(ctx context.Context) error) *durable.Runtime {
+		p := w.provider(t, func(o *pgprovider.Options) { o.LongPoll.RefreshInterval = time.Second })
+		return runOn(t, p, o, code(work)...)
+	}
 	busy := make(chan struct{}, climber*3)
-	leaving := w.run(t, o, code(func(ctx context.Context) error {
+	leaving := run(func(ctx context.Context) error {
 		busy <- struct{}{}
 		<-ctx.Done()
 		return context.Cause(ctx)
-	})...)
+	})
 	client := w.client(t)
 	var runs []*durable.Run[int]
 	for i := range climber {
@@ -58,7 +65,7 @@ func TestShutdownInMidWork(t *testing.T) {
 	for range slots {
 		receive(t, w.ctx, "no activities", busy)
 	}
-	w.run(t, o, code(func(context.Context) error { return nil })...)
+	run(func(context.Context) error { return nil })
 	at, cancel := context.WithTimeout(w.ctx, 100*time.Millisecond)
 	defer cancel()
 	if err := leaving.Shutdown(at); err == nil {
