@@ -33,7 +33,7 @@ func (r *runner) apply(ctx context.Context, m *migration) error {
 		}
 		blockers := r.blockers(ctx)
 		if attempt == lockAttempts {
-			return r.partialError(m, left, fmt.Errorf("%w, %d times within %v: %s", err, attempt, r.lockTimeout, blockers))
+			return r.partialError(m, left, fmt.Errorf("%w, tried %d times for %v: %s", err, attempt, r.lockTimeout, blockers))
 		}
 		r.log.WarnContext(ctx, "migration waits for locks, trying again",
 			"file", m.Name, "attempt", attempt, "blockers", blockers, "error", err)

@@ -21,6 +21,8 @@ func (s *state) check(all []migration) error {
 		switch {
 		case ok && name != r.Name:
 			foreign = append(foreign, r.File)
+		case !ok && !r.Shared() && r.Version < last:
+			return foreignLineage(r.File, "none")
 		case !ok && !r.admits(last):
 			unknown = append(unknown, r)
 		}
@@ -31,6 +33,10 @@ func (s *state) check(all []migration) error {
 		}
 	}
 	switch {
+	case !s.shared && len(s.applied) > 0:
+		return fmt.Errorf("%w: there is no table %s, but %s records version %d; "+
+			"restore the schema from a backup, or drop the whole schema to begin anew",
+			ErrTables, sharedLedger, ownLedger, s.version())
 	case len(foreign) > 0:
 		return foreignLineage(foreign[0], known[foreign[0].Version])
 	case len(unknown) > 0:
@@ -58,7 +64,7 @@ func foreignLineage(file File, known string) error {
 // admits tells whether a program whose last version is given may use a schema
 // with a migration that it does not have.
 func (r *record) admits(last int) bool {
-	return !r.Shared() && r.Version > last && r.MinClient > 0 && r.MinClient <= last
+	return !r.Shared() && r.MinClient > 0 && r.MinClient <= last
 }
 
 func unknownVersions(unknown []record, last int) error {
@@ -117,7 +123,7 @@ func (s *state) checkRelations(all []migration) error {
 			ErrTables, s.version(), strings.Join(missing, ", "))
 	case len(early) > 0:
 		return fmt.Errorf("%w: the ledger records version %d, but later versions make the columns %s; "+
-			"drop them, or choose another schema",
+			"drop them if nobody needs them, or choose another schema",
 			ErrTables, s.version(), strings.Join(early, ", "))
 	}
 	return nil

@@ -1,6 +1,8 @@
 package migrations_test
 
 import (
+	"io/fs"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -28,6 +30,40 @@ func TestFilesOfTheSharedLineage(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, migrations.Files()[:migrations.SharedVersion]); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+// The own lineage is numbered without gaps, and every file says which programs
+// it admits. One outside a transaction holds only what bears repetition.
+func TestFilesOfTheOwnLineage(t *testing.T) {
+	t.Parallel()
+	repeatable := regexp.MustCompile(`^(CREATE (UNIQUE )?INDEX CONCURRENTLY IF NOT EXISTS|DROP INDEX CONCURRENTLY IF EXISTS|ANALYZE) `)
+	for i, file := range migrations.Files()[migrations.SharedVersion:] {
+		if file.Version != 101+i {
+			t.Errorf("%s has version %d, want %d", file.Name, file.Version, 101+i)
+		}
+		data, err := fs.ReadFile(migrations.FS(), file.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(data)
+		if !strings.Contains(text, "\n-- min_client: ") {
+			t.Errorf("%s has no marker min_client", file.Name)
+		}
+		transactional, _, err := migrations.ParseMarkers(file.Version, text)
+		if err != nil {
+			t.Errorf("%s: %v", file.Name, err)
+		}
+		statements, err := migrations.Split(text)
+		if err != nil {
+			t.Errorf("%s: %v", file.Name, err)
+		}
+		for _, s := range statements {
+			line, sql, _ := strings.Cut(s, ":")
+			if !transactional && !repeatable.MatchString(sql) {
+				t.Errorf("%s:%s cannot be run again: %s", file.Name, line, sql)
+			}
+		}
 	}
 }
 

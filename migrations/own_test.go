@@ -1,13 +1,17 @@
 package migrations_test
 
 import (
+	"context"
 	"io/fs"
 	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/duroxide/duroxide-go/migrations"
 )
@@ -99,6 +103,34 @@ func TestOwnLineage(t *testing.T) {
 	f.mustRunOwn(3, migrations.Verify)
 	if result := f.mustRunOwn(3, migrations.ApplyShared); result.Version != 903 || len(result.Applied) > 0 {
 		t.Errorf("apply shared afterwards: %+v", result)
+	}
+}
+
+// Runs at the same time share the work, also while one builds indexes
+// concurrently, for which it waits for the transactions of the others.
+func TestConcurrentRunsOutsideTransactions(t *testing.T) {
+	t.Parallel()
+	f := setupShared(t)
+	var wg sync.WaitGroup
+	var applied atomic.Int64
+	for range 6 {
+		wg.Go(func() {
+			conn, err := pgx.Connect(t.Context(), f.URL)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close(context.WithoutCancel(t.Context()))
+			result, err := migrations.RunFS(t.Context(), conn, ownFS(t, 3), &migrations.Options{Schema: f.Schema})
+			if err != nil || result.Version != 903 {
+				t.Errorf("got %+v and error %v", result, err)
+			}
+			applied.Add(int64(len(result.Applied)))
+		})
+	}
+	wg.Wait()
+	if n := applied.Load(); n != 3 {
+		t.Errorf("%d files applied, want 3", n)
 	}
 }
 

@@ -128,6 +128,8 @@ func remedy(err error) string {
 		return "run as the role that owns the schema and its tables"
 	case "55P03", "40P01":
 		return "end that transaction, or allow a longer lock time-out, and run again"
+	case "57P01", "57P02", "57P03":
+		return "run again when the database can be reached"
 	case "57014":
 		return "raise statement_timeout for this role and run again"
 	}

@@ -105,9 +105,8 @@ func TestRemedies(t *testing.T) {
 	wantSentinel(t, f.runFile(asRole, `ALTER TABLE instances ADD COLUMN dxgo_a int`), nil, "SQLSTATE 42501",
 		"run as the role that owns the schema")
 
-	slow := f.connect()
-	f.execOn(slow, `SET statement_timeout TO '20ms'`)
-	wantSentinel(t, f.runFile(slow, `SELECT pg_sleep(60)`), nil, "SQLSTATE 57014", "raise statement_timeout")
+	slow := "SET LOCAL statement_timeout TO '1ms';\nSELECT pg_sleep(60);"
+	wantSentinel(t, f.runFile(f.connect(), slow), nil, "SQLSTATE 57014", "raise statement_timeout")
 
 	broken := f.connect()
 	wantSentinel(t, f.runFile(broken, `SELECT pg_terminate_backend(pg_backend_pid())`), nil,

@@ -199,7 +199,7 @@ func TestWaitsForTableLocks(t *testing.T) {
 	if !errors.As(err, &partial) || partial.Failed.Version != 2 || !errors.As(err, &pgErr) || pgErr.Code != "55P03" {
 		t.Errorf("got error %v, want a lock time-out in version 2", err)
 	}
-	wantSentinel(t, err, nil, "10 times within 20ms", "has AccessShareLock on instances", "end that transaction")
+	wantSentinel(t, err, nil, "tried 10 times for 20ms", "has AccessShareLock on instances", "end that transaction")
 	if result.Version != 1 {
 		t.Errorf("version %d after the failure", result.Version)
 	}
