@@ -158,7 +158,7 @@ func (t *tool) run(ctx context.Context) error {
 	}
 	var found error
 	if t.lint {
-		if found = t.runLint(chosen); !t.check {
+		if found = t.runLint(chosen); !t.check || found != nil && !errors.Is(found, errFound) {
 			return found
 		}
 	}
