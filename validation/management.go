@@ -94,21 +94,6 @@ var management = inCategory("management",
 	},
 )
 
-// admin returns an ability that the case needs.
-func admin[T any](t *trial) T {
-	a, ok := core.Ability[T](t.p)
-	if !ok {
-		t.fatalf("the provider has lost an ability")
-	}
-	return a
-}
-
-func (t *trial) info(instance string) *core.InstanceInfo {
-	info, err := admin[core.AdminReader](t).GetInstanceInfo(t.ctx, core.GetInstanceInfoParams{Instance: instance})
-	t.check("get_instance_info", err)
-	return info
-}
-
 func listInstances(t *trial) {
 	ids := []string{"first", "second", "third"}
 	for _, id := range ids {
