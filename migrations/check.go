@@ -1,6 +1,7 @@
 package migrations
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,10 +20,10 @@ func (s *state) check(all []migration) error {
 	for _, r := range s.applied {
 		name, ok := known[r.Version]
 		switch {
-		case ok && name != r.Name:
+		case ok && (name != r.Name || r.own() == r.Shared()):
 			foreign = append(foreign, r.File)
-		case !ok && !r.Shared() && r.Version < last:
-			return foreignLineage(r.File, "none")
+		case !ok && r.own() && r.Version < last:
+			foreign = append(foreign, r.File)
 		case !ok && !r.admits(last):
 			unknown = append(unknown, r)
 		}
@@ -38,7 +39,7 @@ func (s *state) check(all []migration) error {
 			"restore the schema from a backup, or drop the whole schema to begin anew",
 			ErrTables, sharedLedger, ownLedger, s.version())
 	case len(foreign) > 0:
-		return foreignLineage(foreign[0], known[foreign[0].Version])
+		return foreignLineage(foreign[0], cmp.Or(known[foreign[0].Version], "none"))
 	case len(unknown) > 0:
 		return unknownVersions(unknown, last)
 	case len(missing) > 0:
@@ -64,7 +65,7 @@ func foreignLineage(file File, known string) error {
 // admits tells whether a program whose last version is given may use a schema
 // with a migration that it does not have.
 func (r *record) admits(last int) bool {
-	return !r.Shared() && r.MinClient > 0 && r.MinClient <= last
+	return r.own() && r.MinClient <= last
 }
 
 func unknownVersions(unknown []record, last int) error {

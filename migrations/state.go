@@ -29,6 +29,9 @@ type record struct {
 	Bodies    map[string]string
 }
 
+// own tells whether the row is in the own ledger.
+func (r *record) own() bool { return r.MinClient > 0 }
+
 // version returns the last applied version, 0 if there is none.
 func (s *state) version() int {
 	if len(s.applied) == 0 {

@@ -77,7 +77,7 @@ func (r *runner) status(ctx context.Context) (*SchemaStatus, error) {
 	}
 	for _, row := range found.applied {
 		applied := AppliedFile{File: row.File, AppliedAt: times[row.Version], MinClient: row.MinClient}
-		if row.Shared() {
+		if !row.own() {
 			applied.MinClient = row.Version
 		}
 		checksum, ok := known[row.File]
