@@ -99,7 +99,7 @@ func databaseURL(t *testing.T) string {
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, args := range []string{"", "migrate", "migrate up", "migrate verify", "demo", "demo-worker"} {
+	for _, args := range []string{"", "migrate", "migrate up", "migrate verify", "migrate status", "migrate plan", "migrate print", "demo", "demo-worker"} {
 		t.Run("duroxide "+args, func(t *testing.T) {
 			t.Parallel()
 			r := run(t, append(strings.Fields(args), "--help")...)
@@ -116,12 +116,16 @@ func TestWrongUsage(t *testing.T) {
 	for args, text := range map[string]string{
 		"":                               "no command given: choose migrate or demo",
 		"migrat":                         `unknown command "migrat": choose migrate or demo`,
-		"migrate":                        "no command given: choose up or verify",
+		"migrate":                        "no command given: choose up or verify or status or plan or print",
 		"migrate down":                   `unknown command "down": choose up or verify`,
 		"migrate up --too 3":             "unknown flag: --too",
 		"migrate up --to x":              `"--to"`,
 		"migrate up --to 99":             "--to: there is no version 99; this program has 1 to 11",
 		"migrate up --to 0":              "--to: there is no version 0; this program has 1 to 11",
+		"migrate plan --to 12":           "--to: there is no version 12; this program has 1 to 11",
+		"migrate print --from 12":        "--from: there is no version 12; this program has 1 to 11",
+		"migrate print --from 5 --to 3":  "--from: version 5 is not before version 3, so there is nothing to print",
+		"migrate print --schema Orders":  `--schema: invalid schema name: "Orders"`,
 		"migrate up extra":               `"extra"`,
 		"migrate verify":                 "--database-url: not given, and DATABASE_URL is not set",
 		"migrate verify --schema Orders": `--schema: invalid schema name: "Orders" has upper-case letters; use "orders"`,

@@ -54,6 +54,7 @@ var codes = []struct {
 	{migrations.ErrGap, exitSchema},
 	{migrations.ErrForeignLineage, exitSchema},
 	{migrations.ErrTables, exitSchema},
+	{migrations.ErrUnreadable, exitSchema},
 	{demo.ErrSchema, exitSchema},
 	{demo.ErrNoServer, exitUnreachable},
 }
@@ -71,7 +72,7 @@ func exitCode(err error) int {
 			return c.code
 		}
 	}
-	if _, ok := errors.AsType[*migrations.FileError](err); ok {
+	if _, ok := errors.AsType[*migrations.PartialError](err); ok {
 		return exitSchema
 	}
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {

@@ -26,7 +26,7 @@ func TestExitCode(t *testing.T) {
 		{core.Permanent("get_instance_info", core.ErrNotFound), 3},
 		{fmt.Errorf("verify: %w", migrations.ErrBehind), 4},
 		{fmt.Errorf("verify: %w", migrations.ErrUnknownVersion), 4},
-		{&migrations.FileError{Err: errors.New("syntax error")}, 4},
+		{&migrations.PartialError{Err: errors.New("syntax error")}, 4},
 		{fmt.Errorf("demo: %w", demo.ErrSchema), 4},
 		{fmt.Errorf("demo: %w", demo.ErrNoServer), 5},
 	} {

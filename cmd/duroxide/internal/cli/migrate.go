@@ -13,7 +13,7 @@ import (
 
 func (a *app) migrate() *cobra.Command {
 	return group("migrate", "Bring a schema up to date, or check it", "Bring a schema up to date, or check it.\n\n"+exitCodesHelp,
-		a.migrateUp(), a.migrateVerify())
+		a.migrateUp(), a.migrateVerify(), a.migrateStatus(), a.migratePlan(), a.migratePrint())
 }
 
 const databaseHelp = "`URL` of the database (default: the environment variable " + databaseEnv + ")"
@@ -24,7 +24,8 @@ func (a *app) migrateUp() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Apply the migrations that the schema does not have yet",
-		Long: "Apply the migrations that the schema does not have yet, each in a transaction of its own.\n" +
+		Long: "Apply the migrations that the schema does not have yet, each in a transaction of its own\n" +
+			"except for those that build indexes beside running programs. A failure tells what it left.\n" +
 			"The schema is created if it is missing. A second run changes nothing.\n\n" + exitCodesHelp,
 		Example: "  duroxide migrate up --schema orders\n  duroxide migrate up --to 5",
 		Args:    cobra.NoArgs,
@@ -53,6 +54,7 @@ func (a *app) up(ctx context.Context, db database, to int) error {
 	for _, file := range result.Applied {
 		fmt.Fprintf(a.stdout, "applied %s\n", file.Name)
 	}
+	a.noteForeign(result)
 	switch {
 	case err != nil:
 		return err
@@ -96,6 +98,7 @@ func (a *app) verify(ctx context.Context, db database) error {
 	if err != nil {
 		return err
 	}
+	a.noteForeign(result)
 	fmt.Fprintf(a.stdout, "schema %s is at version %d, as this program needs it\n", db.schema, result.Version)
 	return nil
 }
