@@ -192,3 +192,8 @@ const main = durable.Orchestration[string, string]("main")
 func code(fn func(ctx *durable.Context, in string) (string, error)) []durable.Registration {
 	return activities(main.With(fn))
 }
+
+// startedVersion is the version that an execution was started with.
+func startedVersion(history []core.Event) string {
+	return history[0].Data.(core.OrchestrationStarted).Version
+}

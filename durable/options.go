@@ -166,25 +166,28 @@ func (o *Options) withDefaults() (Options, error) {
 	if err := c.Tags.Validate(); err != nil {
 		errs = append(errs, fmt.Errorf("%w: Options.Tags: %w", ErrInvalidInput, err))
 	}
-	if longest := max(c.ActivityLock-c.ActivityLockBuffer, time.Second); c.MaxSessions > 0 && c.SessionIdleTimeout <= longest {
+	if longest := max(c.ActivityLock-c.ActivityLockBuffer, time.Second); c.MaxSessions > 0 && c.SessionIdleTimeout >= 0 && c.SessionIdleTimeout <= longest {
 		bad("SessionIdleTimeout", fmt.Sprintf("longer than ActivityLock less its buffer (%s)", longest), c.SessionIdleTimeout)
 	}
 	if c.Nondeterminism != Park && c.Nondeterminism != Fail {
 		bad("Nondeterminism", "Park or Fail", int(c.Nondeterminism))
 	}
-	if c.VersionStamp == "" {
-		c.VersionStamp = stamp
-	} else if v, err := core.ParseVersion(c.VersionStamp); err != nil {
-		bad("VersionStamp", "a semantic version", c.VersionStamp)
-	} else if v.Minor >= core.VersionComponentBound || v.Patch >= core.VersionComponentBound {
-		bad("VersionStamp", fmt.Sprintf("below %d in minor and patch", core.VersionComponentBound), c.VersionStamp)
-	}
 	if c.SupportedVersions == nil {
 		c.SupportedVersions = &core.VersionRange{Max: core.MustParseVersion(stamp)}
-	} else if c.SupportedVersions.Min.Compare(c.SupportedVersions.Max) > 0 {
-		bad("SupportedVersions", "a range whose Min is not above its Max", c.SupportedVersions.Min)
 	}
-	if v, err := core.ParseVersion(c.VersionStamp); err == nil && !c.SupportedVersions.Contains(v) {
+	if c.SupportedVersions.Min.Compare(c.SupportedVersions.Max) > 0 {
+		bad("SupportedVersions", "a range whose Min is not above its Max", c.SupportedVersions.Min)
+		return c, errors.Join(errs...)
+	}
+	if c.VersionStamp == "" {
+		c.VersionStamp = stamp
+	}
+	switch v, err := core.ParseVersion(c.VersionStamp); {
+	case err != nil:
+		bad("VersionStamp", "a semantic version", c.VersionStamp)
+	case v.Minor >= core.VersionComponentBound || v.Patch >= core.VersionComponentBound:
+		bad("VersionStamp", fmt.Sprintf("below %d in minor and patch", core.VersionComponentBound), c.VersionStamp)
+	case !c.SupportedVersions.Contains(v):
 		bad("VersionStamp", "in the range of SupportedVersions, or the runtime could not go on with what it starts", c.VersionStamp)
 	}
 	return c, errors.Join(errs...)
