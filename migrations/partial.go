@@ -30,9 +30,6 @@ type PartialError struct {
 	Err error
 }
 
-// FileError is the former name of [PartialError].
-type FileError = PartialError
-
 func (e *PartialError) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Failed.Name)
