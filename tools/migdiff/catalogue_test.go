@@ -80,7 +80,7 @@ func TestTables(t *testing.T) {
 		 CREATE INDEX t_note ON t (note);
 		 CREATE INDEX t_gone ON t (gone);`,
 		`ALTER TABLE t DROP COLUMN gone, ALTER COLUMN note TYPE text, ADD COLUMN tag text COLLATE "C",
-		     ADD COLUMN n int NOT NULL GENERATED ALWAYS AS IDENTITY, ADD COLUMN double bigint GENERATED ALWAYS AS (id * 2) STORED,
+		     ADD COLUMN must int NOT NULL, ADD COLUMN n int NOT NULL GENERATED ALWAYS AS IDENTITY, ADD COLUMN double bigint GENERATED ALWAYS AS (id * 2) STORED,
 		     ADD CONSTRAINT t_tag CHECK (tag <> ''), SET (fillfactor = 70);
 		 DROP TABLE dropped;
 		 CREATE UNLOGGED TABLE u (id bigserial PRIMARY KEY, t_id bigint REFERENCES t ON DELETE CASCADE, at timestamptz DEFAULT now())
@@ -98,6 +98,7 @@ old form. Clients written in Rust are among them.
 * table 'dropped' is removed
 * column 'note' of 't' changes
 * column 'gone' of 't' is removed
+* column 'must' of 't' is new and has no default: an INSERT that does not name it fails
 
 ## Table Changes
 
@@ -116,6 +117,7 @@ old form. Clients written in Rust are among them.
 + note text DEFAULT 'x'::character varying
 - gone integer
 + tag text COLLATE "C"
++ must integer NOT NULL
 + n integer NOT NULL GENERATED ALWAYS AS IDENTITY
 + double bigint GENERATED ALWAYS AS ((id * 2)) STORED
   CONSTRAINT t_pkey PRIMARY KEY (id)
