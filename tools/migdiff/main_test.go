@@ -29,27 +29,12 @@ type command struct {
 	dir string
 }
 
-// setup copies the committed documents and checksums into a folder.
+// setup writes all documents and checksums into a folder.
 func setup(t *testing.T) command {
 	t.Helper()
+	migrationstest.URL(t)
 	c := command{t, t.TempDir()}
-	committed, err := migrationsDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, pattern := range []string{"*_diff.md", sumsFile} {
-		paths, err := filepath.Glob(filepath.Join(committed, pattern))
-		if err != nil || len(paths) == 0 {
-			t.Fatalf("%s: %d files and error %v", pattern, len(paths), err)
-		}
-		for _, path := range paths {
-			text, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.write(filepath.Base(path), string(text))
-		}
-	}
+	c.run(exitDone, "--all")
 	return c
 }
 
@@ -116,7 +101,11 @@ func madeUp(t *testing.T, texts ...string) []*step {
 func TestCommittedFilesAreCurrent(t *testing.T) {
 	t.Parallel()
 	migrationstest.URL(t)
-	c := setup(t)
+	dir, err := migrationsDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := command{t, dir}
 	if out, errOut := c.run(exitDone, "--check", "--all"); out+errOut != "" {
 		t.Errorf("printed\n%s%s", out, errOut)
 	}
@@ -127,7 +116,6 @@ func TestCommittedFilesAreCurrent(t *testing.T) {
 // migration alone and all together.
 func TestDeterministic(t *testing.T) {
 	t.Parallel()
-	migrationstest.URL(t)
 	c := setup(t)
 	names := func() map[string]string {
 		files := map[string]string{}
@@ -140,7 +128,6 @@ func TestDeterministic(t *testing.T) {
 		files[sumsFile] = c.read(sumsFile)
 		return files
 	}
-	c.run(exitDone, "--all")
 	first := names()
 	c.run(exitDone, "--all")
 	if diff := cmp.Diff(first, names()); diff != "" {
@@ -155,7 +142,6 @@ func TestDeterministic(t *testing.T) {
 // With and without a database the functions are shown alike.
 func TestFunctionSections(t *testing.T) {
 	t.Parallel()
-	migrationstest.URL(t)
 	c := setup(t)
 	online := map[string]string{}
 	for _, s := range history(t) {
@@ -183,7 +169,6 @@ func TestFunctionSections(t *testing.T) {
 
 func TestCheckFindsStaleFiles(t *testing.T) {
 	t.Parallel()
-	migrationstest.URL(t)
 	c := setup(t)
 	good := c.read("0007_diff.md")
 	c.write("0007_diff.md", strings.Replace(good, "CONTINUE WHEN NOT FOUND", "CONTINUE", 1))
@@ -222,7 +207,6 @@ func TestCheckFindsStaleFiles(t *testing.T) {
 
 func TestSums(t *testing.T) {
 	t.Parallel()
-	migrationstest.URL(t)
 	c := setup(t)
 	good := c.read(sumsFile)
 	lines := strings.SplitAfter(good, "\n")
