@@ -70,8 +70,7 @@ func (r *runner) applyInTransaction(ctx context.Context, m *migration) (left, er
 		committing = true
 		return nil
 	})
-	var pgErr *pgconn.PgError
-	if committing && err != nil && !errors.As(err, &pgErr) {
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); committing && err != nil && (!ok || pgErr.SeverityUnlocalized != "ERROR") {
 		return unknown, fmt.Errorf("commit: %w", err)
 	}
 	return nothing, err

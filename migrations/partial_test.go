@@ -113,3 +113,27 @@ func TestRemedies(t *testing.T) {
 		"0901_test.sql:1: SELECT pg_terminate_backend(pg_backend_pid()): ", "run again")
 	f.wantLedgers(migrations.SharedVersion)
 }
+
+// When the server goes away during the commit, nobody knows how it ended.
+func TestFailureDuringTheCommit(t *testing.T) {
+	t.Parallel()
+	f := setupShared(t)
+	err := f.runFile(f.connect(), `
+		CREATE FUNCTION dxgo_end() RETURNS trigger LANGUAGE plpgsql AS
+			$$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(0); RETURN NULL; END $$;
+		CREATE CONSTRAINT TRIGGER dxgo_end AFTER INSERT ON instances DEFERRABLE INITIALLY DEFERRED
+			FOR EACH ROW EXECUTE FUNCTION dxgo_end();
+		INSERT INTO instances VALUES ('i', 'N', NULL, 1, now(), now());`)
+	wantSentinel(t, err, nil, "0901_test.sql: commit: ", "the file is applied or not: run again, which finds out")
+	if err := f.runFile(f.connect(), `SELECT 1`); err != nil {
+		t.Error(err)
+	}
+
+	// A server that stays says that it rolled back.
+	f = setupShared(t)
+	err = f.runFile(f.connect(), `
+		CREATE TABLE dxgo_a (id int UNIQUE DEFERRABLE INITIALLY DEFERRED);
+		INSERT INTO dxgo_a VALUES (1), (1);`)
+	wantSentinel(t, err, nil, "SQLSTATE 23505", "rolled back and the schema stays at version 11")
+	f.want([]string{"true"}, `SELECT to_regclass($1) IS NULL`, f.Schema+".dxgo_a")
+}
