@@ -22,6 +22,9 @@ func encode[T any](v T) (string, error) {
 	case json.RawMessage:
 		return checkText(string(v))
 	}
+	if isPlainString(reflect.TypeOf(v)) {
+		return checkText(reflect.ValueOf(v).String())
+	}
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -98,8 +101,11 @@ func sortKeys(text []byte) (string, error) {
 // isPlainString reports whether a type is a string without a text form of its
 // own.
 func isPlainString(t reflect.Type) bool {
+	if t == nil || t.Kind() != reflect.String {
+		return false
+	}
 	ptr := reflect.PointerTo(t)
-	return t.Kind() == reflect.String &&
+	return !ptr.Implements(reflect.TypeFor[json.Marshaler]()) && !ptr.Implements(reflect.TypeFor[encoding.TextMarshaler]()) &&
 		!ptr.Implements(reflect.TypeFor[json.Unmarshaler]()) && !ptr.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
 }
 
