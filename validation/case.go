@@ -162,6 +162,7 @@ func Cases() []Case {
 		tagFiltering,
 		customStatus,
 		kvStore,
+		raceReplay,
 	)
 }
 
