@@ -138,7 +138,7 @@ func (m *monkey) step() {
 	if len(m.workTokens) > 0 {
 		renew.LockToken = pick(m, m.workTokens...)
 	}
-	switch m.rnd.IntN(16) {
+	switch m.rnd.IntN(17) {
 	case 0:
 		time.Sleep(m.duration())
 	case 1, 2:
@@ -190,6 +190,11 @@ func (m *monkey) step() {
 	case 15:
 		_, _ = p.RenewSessionLock(ctx, core.RenewSessionLockParams{OwnerIDs: []string{"x"}, ExtendFor: renew.ExtendFor, IdleTimeout: m.duration()})
 		_, _ = p.CleanupOrphanedSessions(ctx, core.CleanupOrphanedSessionsParams{})
+	case 16:
+		if m.rnd.IntN(4) == 0 {
+			_, _ = p.DeleteInstancesAtomic(ctx, core.DeleteInstancesAtomicParams{Instances: []string{m.instance()}, Force: true})
+		}
+		_, _ = p.PruneExecutions(ctx, core.PruneExecutionsParams{Instance: m.instance()})
 	}
 }
 

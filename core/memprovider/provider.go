@@ -36,8 +36,8 @@ type Provider struct {
 }
 
 var (
-	_ core.Provider    = (*Provider)(nil)
-	_ core.AdminReader = (*Provider)(nil)
+	_ core.Provider = (*Provider)(nil)
+	_ core.Admin    = (*Provider)(nil)
 )
 
 // New returns an empty provider. Nil options are the zero value.
