@@ -176,4 +176,20 @@ func TestForeignBodies(t *testing.T) {
 	if result := f.mustRunOwn(3, migrations.Verify); len(result.ForeignBodies) != 1 {
 		t.Errorf("a dropped function is not reported: %+v", result)
 	}
+	foreign, err := migrations.ForeignBodies(t.Context(), f.connect(), f.Schema)
+	if err != nil || len(foreign) != 1 {
+		t.Errorf("foreign bodies %q, error %v", foreign, err)
+	}
+
+	// A migration that replaces it again mends it.
+	f = setupAt(t, 0)
+	f.mustRunOwn(1, migrations.Apply)
+	f.exec(`CREATE FUNCTION {S}.list_executions(x bigint) RETURNS bigint LANGUAGE sql AS 'SELECT 1'`)
+	fsys := ownFS(t, 1).(fstest.MapFS)
+	_, functions, _ := strings.Cut(ownTables, ";\n\n")
+	fsys["0902_again.sql"] = &fstest.MapFile{Data: []byte("DROP FUNCTION list_executions(bigint);\n" + functions)}
+	result, err := migrations.RunFS(t.Context(), f.connect(), fsys, &migrations.Options{Schema: f.Schema})
+	if err != nil || len(result.Applied) != 1 || len(result.ForeignBodies) > 0 {
+		t.Errorf("got %+v and error %v", result, err)
+	}
 }

@@ -42,7 +42,9 @@ type Options struct {
 	UpTo int
 	// LockTimeout bounds how long one statement of a migration waits for a
 	// lock, 2 s by default. Queries queue behind a migration that waits, so a
-	// file that runs into it is rolled back and tried again, ten times.
+	// file that runs into it is rolled back and tried again, ten times. An index
+	// that is built concurrently waits for as long as it takes: nobody queues
+	// behind it.
 	LockTimeout time.Duration
 	// Logger is told of each migration. Nil discards.
 	Logger *slog.Logger
@@ -168,23 +170,30 @@ func (r *runner) run(ctx context.Context) error {
 		return nil
 	}
 	found, pending, err := r.inspect(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case r.policy == Verify:
+		err = found.verify(pending)
+	case len(pending) > 0:
+		err = r.migrate(ctx)
 	}
-	if r.policy == Verify {
-		return found.verify(pending)
+	if err == nil && len(r.result.ForeignBodies) > 0 {
+		r.log.WarnContext(ctx, "functions of the schema are not as this program's migrations left them, "+
+			"what needs them is switched off", "functions", r.result.ForeignBodies)
 	}
-	if len(pending) == 0 {
-		return nil
-	}
+	return err
+}
 
+// migrate applies what is pending once it has the lock.
+func (r *runner) migrate(ctx context.Context) error {
 	key := lockKey(r.schema)
 	if err := acquireLock(ctx, r.conn, key, r.log); err != nil {
 		return err
 	}
 	defer releaseLock(ctx, r.conn, key, r.log)
 	// Another process may have migrated while this one waited.
-	found, pending, err = r.inspect(ctx)
+	found, pending, err := r.inspect(ctx)
 	if err != nil || len(pending) == 0 {
 		return err
 	}
@@ -199,7 +208,8 @@ func (r *runner) run(ctx context.Context) error {
 		r.result.Applied = append(r.result.Applied, pending[i].File)
 		r.result.Version = pending[i].Version
 	}
-	return nil
+	r.result.ForeignBodies, err = ForeignBodies(ctx, r.conn, r.schema)
+	return err
 }
 
 // inspect reads the schema and refuses it, or returns the migrations that this
@@ -214,10 +224,6 @@ func (r *runner) inspect(ctx context.Context) (found *state, pending []migration
 		return nil, nil, err
 	}
 	r.result.ForeignBodies = found.foreign
-	if len(found.foreign) > 0 {
-		r.log.WarnContext(ctx, "functions of the schema are not as this program's migrations left them, "+
-			"what needs them is switched off", "functions", found.foreign)
-	}
 	return found, r.pending(found), nil
 }
 
