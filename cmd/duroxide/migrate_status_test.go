@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -93,4 +96,37 @@ func TestMigrateUnreachable(t *testing.T) {
 		run(t, "migrate", command, "--database-url", "postgres://127.0.0.1:1/x?sslmode=disable").
 			want(t, 5, "duroxide migrate "+command+": the database at 127.0.0.1:1 cannot be reached")
 	}
+}
+
+// Whoever stops a run is told what it left.
+func TestMigrateUpInterrupted(t *testing.T) {
+	t.Parallel()
+	db := migrationstest.NewAt(t, 1)
+	reader, err := db.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Rollback(context.WithoutCancel(t.Context()))
+	if _, err := reader.Exec(t.Context(), fmt.Sprintf(`SELECT FROM %s.instances`, pgx.Identifier{db.Schema}.Sanitize())); err != nil {
+		t.Fatal(err)
+	}
+	cmd := command(t, "migrate", "up", "--database-url", databaseURL(t), "--schema", db.Schema)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for blocked := false; !blocked; {
+		err := db.Pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+			WHERE c.relnamespace = $1::regnamespace AND NOT l.granted)`, db.Schema).Scan(&blocked)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // the exit code tells
+	result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}.want(t, 4, "duroxide migrate up: interrupted in 0002_add_deletion_and_pruning_support.sql: "+
+		"the file is rolled back and the schema stays at version 1: run again and let it finish\n")
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/duroxide/duroxide-go/migrations"
 )
 
 // app is one run of the program.
@@ -43,13 +45,22 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	}
 	code := exitCode(err)
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		err = errors.New("interrupted")
+		err = interrupted(err)
 	}
 	fmt.Fprintf(stderr, "%s: %s\n", cmd.CommandPath(), message(err))
 	if code == exitUsage {
 		fmt.Fprintf(stderr, "Run '%s --help' for how to use it.\n", cmd.CommandPath())
 	}
 	return code
+}
+
+// interrupted is the error of a run that was stopped, with what it left if it
+// left something half done.
+func interrupted(err error) error {
+	if partial, ok := errors.AsType[*migrations.PartialError](err); ok {
+		return fmt.Errorf("interrupted in %s: %s", partial.Failed.Name, partial.State)
+	}
+	return errors.New("interrupted")
 }
 
 func (a *app) root() *cobra.Command {
