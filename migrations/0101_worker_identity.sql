@@ -66,7 +66,8 @@ CREATE OR REPLACE FUNCTION dxgo_delete_activities(
     p_instance_ids text[],
     p_activities jsonb
 ) RETURNS bigint
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     v_ids bigint[];
     v_deleted bigint;
@@ -80,7 +81,8 @@ BEGIN
                                               FROM worker_queue r
                                              WHERE r.dxgo_instance_id = ANY (p_instance_ids)
                                                AND r.dxgo_execution_id = (a.value ->> 'execution_id')::bigint
-                                               AND r.dxgo_activity_id = (a.value ->> 'activity_id')::bigint) w);
+                                               AND r.dxgo_activity_id = (a.value ->> 'activity_id')::bigint
+                                            OFFSET 0) w); -- one search for each, never a join
     END IF;
 
     -- Rows from before the columns, and items that are no activities.

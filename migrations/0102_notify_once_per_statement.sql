@@ -21,11 +21,11 @@ $$;
 CREATE OR REPLACE FUNCTION dxgo_notify_inserted() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-    PERFORM dxgo_notify(TG_ARGV[0], d.visible_at)
-       FROM (SELECT DISTINCT i.visible_at
+    PERFORM pg_notify(TG_TABLE_SCHEMA || '_' || TG_ARGV[0] || '_work', d.due_ms::text)
+       FROM (SELECT DISTINCT (extract(epoch FROM i.visible_at) * 1000)::bigint AS due_ms
                FROM inserted i
               WHERE i.lock_token IS NULL
-              ORDER BY i.visible_at
+              ORDER BY 1
               LIMIT 1000) d;
     RETURN NULL;
 END
@@ -79,7 +79,8 @@ CREATE OR REPLACE FUNCTION dxgo_due_times(
     out_kind text,  -- ready, visible, lease or session
     out_due_ms bigint
 )
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT
+SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     v_now timestamptz := to_timestamp(p_now_ms / 1000.0);
     v_until timestamptz := to_timestamp(p_until_ms / 1000.0);
@@ -144,8 +145,7 @@ BEGIN
     FOR out_due_ms IN
         SELECT DISTINCT greatest(w.locked_until, p_now_ms)
           FROM worker_queue w
-         WHERE w.lock_token IS NOT NULL
-           AND coalesce(w.dxgo_claimed_until, 0) <= p_until_ms
+         WHERE CASE WHEN w.lock_token IS NOT NULL THEN coalesce(w.dxgo_claimed_until, 0) END <= p_until_ms
            AND w.locked_until <= p_until_ms
          ORDER BY 1
          LIMIT p_limit

@@ -36,7 +36,8 @@ CREATE OR REPLACE FUNCTION ack_orchestration_item(
     p_metadata jsonb,
     p_cancelled_activities jsonb DEFAULT '[]'
 ) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     v_now timestamptz := to_timestamp(p_now_ms / 1000.0);
     v_instance text;
@@ -214,8 +215,11 @@ BEGIN
     END IF;
 
     -- Whoever heard of the messages that came during the turn found the instance
-    -- claimed.
-    IF EXISTS (SELECT 1 FROM orchestrator_queue q WHERE q.instance_id = v_instance AND q.visible_at <= v_now) THEN
+    -- claimed. The sum keeps the search off the index on the time, which holds
+    -- the messages of all instances.
+    IF EXISTS (SELECT 1
+                 FROM orchestrator_queue q
+                WHERE q.instance_id = v_instance AND q.visible_at + interval '0' <= v_now) THEN
         PERFORM dxgo_notify('orch', v_now);
     END IF;
 END
@@ -229,7 +233,8 @@ CREATE OR REPLACE FUNCTION abandon_orchestration_item(
     p_delay_ms bigint DEFAULT NULL,
     p_ignore_attempt boolean DEFAULT false
 ) RETURNS text
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     v_instance text;
     v_due timestamptz;
@@ -252,7 +257,7 @@ BEGIN
     END IF;
 
     -- Its first message tells when somebody can have it. Materialized, because
-    -- for a mere minimum the whole queue might be walked by time.
+    -- for a mere minimum the queue might be walked by time.
     WITH waiting AS MATERIALIZED (
         SELECT q.visible_at FROM orchestrator_queue q WHERE q.instance_id = v_instance)
     SELECT min(w.visible_at) INTO v_due FROM waiting w;
@@ -270,7 +275,8 @@ CREATE OR REPLACE FUNCTION renew_orchestration_item_lock(
     p_now_ms bigint,
     p_extend_ms bigint
 ) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     v_instance text;
     v_time bigint;
@@ -311,7 +317,8 @@ CREATE OR REPLACE FUNCTION renew_work_item_lock(
     p_now_ms bigint,
     p_extend_ms bigint
 ) RETURNS void
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     v_id bigint;
     v_until bigint;
@@ -397,7 +404,8 @@ CREATE OR REPLACE FUNCTION delete_instances_atomic(
     events_deleted bigint,
     queue_messages_deleted bigint
 )
-LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     v_id text;
 BEGIN
@@ -417,7 +425,7 @@ BEGIN
         PERFORM pg_advisory_xact_lock(k.key)
            FROM (SELECT DISTINCT dxgo_instance_key(u.id) AS key FROM unnest(p_instance_ids) u (id) ORDER BY 1) k;
     END IF;
-    PERFORM 1 FROM orchestrator_queue q WHERE q.instance_id = ANY (p_instance_ids) ORDER BY q.id FOR UPDATE;
+    PERFORM 1 FROM orchestrator_queue q WHERE q.instance_id = ANY (p_instance_ids) ORDER BY q.id + 0 FOR UPDATE;
     PERFORM 1 FROM instance_locks l WHERE l.instance_id = ANY (p_instance_ids) ORDER BY l.instance_id FOR UPDATE;
     PERFORM 1 FROM instances i WHERE i.instance_id = ANY (p_instance_ids) ORDER BY i.instance_id FOR UPDATE;
 

@@ -1,5 +1,7 @@
 -- Fetches that never wait for each other, always get on, and are not stopped by a
 -- row that they cannot read.
+-- The settings of the functions are for their plans, which a session keeps: planned
+-- once, not at each call, and by an index also if the table was empty then.
 -- min_client: 0011
 
 -- The messages of a batch, or NULL if one of them is not JSON that jsonb can hold.
@@ -17,7 +19,8 @@ $$;
 
 -- The events of an execution, or of all executions; or NULL likewise.
 CREATE OR REPLACE FUNCTION dxgo_events(p_instance_id text, p_execution_id bigint) RETURNS jsonb
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 BEGIN
     IF p_execution_id IS NULL THEN
         RETURN (SELECT coalesce(jsonb_agg(h.event_data::jsonb ORDER BY h.execution_id, h.event_id), '[]')
@@ -55,79 +58,77 @@ CREATE OR REPLACE FUNCTION fetch_orchestration_item(
     out_attempt_count integer,
     out_kv_snapshot jsonb
 )
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off SET cursor_tuple_fraction = 0 AS $$
 DECLARE
     v_now timestamptz := to_timestamp(p_now_ms / 1000.0);
     v_until bigint;
-    v_batch integer := 1;
-    v_seen integer;
-    v_last record; -- the candidate that was looked at last
+    v_lost text[] := '{}'; -- instances that others have
     v_ids bigint[];
     v_items text[];
     v_first jsonb;
+    -- Read one by one, so the fraction: the plan is the one that gives the first
+    -- row soonest.
+    v_candidates CURSOR FOR
+        SELECT q.instance_id
+          FROM orchestrator_queue q
+         WHERE q.visible_at <= v_now
+           AND NOT EXISTS (SELECT 1
+                             FROM instance_locks l
+                            WHERE l.instance_id = q.instance_id AND l.locked_until > p_now_ms)
+           AND (p_min_version_packed IS NULL
+                OR NOT EXISTS (
+                    SELECT 1
+                      FROM instances i
+                      JOIN executions e ON e.instance_id = i.instance_id AND e.execution_id = i.current_execution_id
+                     WHERE i.instance_id = q.instance_id
+                       AND e.duroxide_version_major IS NOT NULL
+                       AND (e.duroxide_version_major::bigint * 1000000 + e.duroxide_version_minor::bigint * 1000
+                                + e.duroxide_version_patch
+                            BETWEEN p_min_version_packed AND p_max_version_packed) IS NOT TRUE))
+         ORDER BY q.visible_at, q.id;
 BEGIN
-    SELECT '-infinity'::timestamptz AS visible_at, 0::bigint AS id, NULL::text AS instance_id INTO v_last;
-    -- Candidates in their order, each looked at once, so that the search ends. A
-    -- candidate is lost to whoever holds its advisory lock: another fetch that is
-    -- about to claim it, or a deletion. Nothing here waits while it holds the
-    -- locks of lost candidates.
-    <<search>>
+    -- Each candidate is looked at once, so that the search ends. It is lost to
+    -- whoever holds its advisory lock: another fetch that is about to claim it,
+    -- or a deletion. Nothing here waits while it holds the locks of the lost.
+    OPEN v_candidates;
     LOOP
-        v_seen := 0;
-        FOR v_last IN
-            SELECT q.visible_at, q.id, q.instance_id
-              FROM orchestrator_queue q
-             WHERE q.visible_at <= v_now
-               AND (q.visible_at, q.id) > (v_last.visible_at, v_last.id)
-               AND NOT EXISTS (SELECT 1
-                                 FROM instance_locks l
-                                WHERE l.instance_id = q.instance_id AND l.locked_until > p_now_ms)
-               AND (p_min_version_packed IS NULL
-                    OR NOT EXISTS (
-                        SELECT 1
-                          FROM instances i
-                          JOIN executions e ON e.instance_id = i.instance_id AND e.execution_id = i.current_execution_id
-                         WHERE i.instance_id = q.instance_id
-                           AND e.duroxide_version_major IS NOT NULL
-                           AND (e.duroxide_version_major::bigint * 1000000 + e.duroxide_version_minor::bigint * 1000
-                                    + e.duroxide_version_patch
-                                BETWEEN p_min_version_packed AND p_max_version_packed) IS NOT TRUE))
-             ORDER BY q.visible_at, q.id
-             LIMIT v_batch
-        LOOP
-            v_seen := v_seen + 1;
-            CONTINUE WHEN NOT pg_try_advisory_xact_lock(dxgo_instance_key(v_last.instance_id));
-
-            -- Under the lock, so by statements of their own: whoever had it
-            -- before may have claimed the instance since the search began.
-            CONTINUE WHEN EXISTS (SELECT 1
-                                    FROM instance_locks l
-                                   WHERE l.instance_id = v_last.instance_id AND l.locked_until > p_now_ms);
-            v_ids := ARRAY(SELECT q.id
-                             FROM orchestrator_queue q
-                            WHERE q.instance_id = v_last.instance_id
-                              AND q.visible_at <= v_now
-                              AND (q.lock_token IS NULL OR q.locked_until <= p_now_ms)
-                              FOR UPDATE SKIP LOCKED);
-            CONTINUE WHEN cardinality(v_ids) = 0;
-
-            out_lock_token := 'lock_' || gen_random_uuid();
-            v_until := dxgo_clock(p_now_ms) + p_lock_timeout_ms;
-            INSERT INTO instance_locks AS l (instance_id, lock_token, locked_until, locked_at)
-            VALUES (v_last.instance_id, out_lock_token, v_until, p_now_ms)
-            ON CONFLICT (instance_id) DO UPDATE
-               SET lock_token = EXCLUDED.lock_token, locked_until = EXCLUDED.locked_until,
-                   locked_at = EXCLUDED.locked_at
-             WHERE l.locked_until <= p_now_ms;
-            EXIT search WHEN FOUND;
-        END LOOP;
-        IF v_seen < v_batch THEN
+        FETCH v_candidates INTO out_instance_id;
+        IF NOT FOUND THEN
+            CLOSE v_candidates;
             RETURN;
         END IF;
-        v_batch := least(v_batch * 8, 64);
-    END LOOP;
+        CONTINUE WHEN out_instance_id = ANY (v_lost);
+        v_lost := v_lost || out_instance_id; -- until it is won
+        CONTINUE WHEN NOT pg_try_advisory_xact_lock(dxgo_instance_key(out_instance_id));
 
-    out_instance_id := v_last.instance_id;
+        -- Under the lock, so by statements of their own: whoever had it before
+        -- may have claimed the instance since the search began. The sum keeps
+        -- the second one off the index on the time, which holds the messages of
+        -- all instances.
+        CONTINUE WHEN EXISTS (SELECT 1
+                                FROM instance_locks l
+                               WHERE l.instance_id = out_instance_id AND l.locked_until > p_now_ms);
+        v_ids := ARRAY(SELECT q.id
+                         FROM orchestrator_queue q
+                        WHERE q.instance_id = out_instance_id
+                          AND q.visible_at + interval '0' <= v_now
+                          AND (q.lock_token IS NULL OR q.locked_until <= p_now_ms)
+                          FOR UPDATE SKIP LOCKED);
+        CONTINUE WHEN cardinality(v_ids) = 0;
+
+        out_lock_token := 'lock_' || gen_random_uuid();
+        v_until := dxgo_clock(p_now_ms) + p_lock_timeout_ms;
+        INSERT INTO instance_locks AS l (instance_id, lock_token, locked_until, locked_at)
+        VALUES (out_instance_id, out_lock_token, v_until, p_now_ms)
+        ON CONFLICT (instance_id) DO UPDATE
+           SET lock_token = EXCLUDED.lock_token, locked_until = EXCLUDED.locked_until,
+               locked_at = EXCLUDED.locked_at
+         WHERE l.locked_until <= p_now_ms;
+        EXIT WHEN FOUND;
+    END LOOP;
+    CLOSE v_candidates;
+
     WITH claimed AS (
         UPDATE orchestrator_queue q
            SET lock_token = out_lock_token, locked_until = v_until, attempt_count = q.attempt_count + 1
@@ -205,7 +206,8 @@ CREATE OR REPLACE FUNCTION fetch_work_item(
     out_lock_token text,
     out_attempt_count integer
 )
-LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_seqscan = off SET jit = off AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off AS $$
 DECLARE
     v_now timestamptz := to_timestamp(p_now_ms / 1000.0);
     v_time bigint;
@@ -227,8 +229,7 @@ BEGIN
         IF v_look_at_expired THEN
             SELECT w.id INTO v_expired
               FROM worker_queue w
-             WHERE w.lock_token IS NOT NULL
-               AND coalesce(w.dxgo_claimed_until, 0) <= p_now_ms
+             WHERE CASE WHEN w.lock_token IS NOT NULL THEN coalesce(w.dxgo_claimed_until, 0) END <= p_now_ms
                AND w.locked_until <= p_now_ms
                AND w.visible_at <= v_now
                AND CASE p_tag_mode
@@ -332,7 +333,7 @@ BEGIN
 END
 $$;
 
--- Its body stays as it is. It must find its row by an index even if it was
--- planned while the queue was empty.
+-- Its body stays as it is, but it must not be planned for an empty queue either.
+ALTER FUNCTION ack_worker(text, text, text, bigint) SET plan_cache_mode = force_generic_plan;
 ALTER FUNCTION ack_worker(text, text, text, bigint) SET enable_seqscan = off;
 ALTER FUNCTION ack_worker(text, text, text, bigint) SET jit = off;

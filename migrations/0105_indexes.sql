@@ -8,9 +8,11 @@
 CREATE INDEX CONCURRENTLY IF NOT EXISTS dxgo_orch_due ON orchestrator_queue (visible_at, id);
 -- Tokens are looked up here; the messages of a claim are found by its instance.
 CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS dxgo_instance_locks_token ON instance_locks (lock_token);
--- Claims that can have run out, see dxgo_claimed_until.
-CREATE INDEX CONCURRENTLY IF NOT EXISTS dxgo_worker_claims ON worker_queue (coalesce(dxgo_claimed_until, 0))
-    WHERE lock_token IS NOT NULL;
+-- Claims by the earliest time at which they can run out, see dxgo_claimed_until.
+-- One expression, so that only the query that means this index can use it.
+CREATE INDEX CONCURRENTLY IF NOT EXISTS dxgo_worker_claims
+    ON worker_queue ((CASE WHEN lock_token IS NOT NULL THEN coalesce(dxgo_claimed_until, 0) END))
+    WHERE CASE WHEN lock_token IS NOT NULL THEN coalesce(dxgo_claimed_until, 0) END IS NOT NULL;
 -- For the look-ahead: what nobody has claimed, by time.
 CREATE INDEX CONCURRENTLY IF NOT EXISTS dxgo_worker_due ON worker_queue (visible_at) WHERE lock_token IS NULL;
 -- Rows of one activity or one instance; rows without identity too.
