@@ -1,0 +1,126 @@
+package validation_test
+
+import (
+	"context"
+
+	"github.com/duroxide/duroxide-go/core"
+)
+
+// A call is a method of a provider as a function of the provider.
+type call[P, R any] = func(p core.Provider, ctx context.Context, a P) (R, error)
+
+// act is a call without a result.
+type act[P any] = func(p core.Provider, ctx context.Context, a P) error
+
+// broken is a provider that breaks rules: each function that is set replaces a
+// method of the provider below.
+type broken struct {
+	core.Provider
+
+	fetchTurn   call[core.FetchOrchestrationItemParams, *core.OrchestrationItem]
+	ackTurn     act[core.AckOrchestrationItemParams]
+	abandonTurn act[core.AbandonParams]
+	renewTurn   act[core.RenewLockParams]
+	send        act[core.EnqueueForOrchestratorParams]
+	schedule    act[core.EnqueueForWorkerParams]
+	fetchWork   call[core.FetchWorkItemParams, *core.LockedWorkItem]
+	ackWork     act[core.AckWorkItemParams]
+	abandonWork act[core.AbandonParams]
+	renewWork   act[core.RenewLockParams]
+	read        call[core.ReadParams, []core.Event]
+	readOne     call[core.ReadWithExecutionParams, []core.Event]
+	renew       call[core.RenewSessionLockParams, uint64]
+	cleanup     call[core.CleanupOrphanedSessionsParams, uint64]
+	status      call[core.GetCustomStatusParams, *core.CustomStatus]
+	stats       call[core.GetInstanceStatsParams, *core.SystemStats]
+	value       call[core.GetKVValueParams, *string]
+	values      call[core.GetKVAllValuesParams, map[string]string]
+}
+
+func (b *broken) Unwrap() core.Provider { return b.Provider }
+
+func do[P, R any](b *broken, broken, sound call[P, R], ctx context.Context, a P) (R, error) {
+	if broken != nil {
+		return broken(b.Provider, ctx, a)
+	}
+	return sound(b.Provider, ctx, a)
+}
+
+func doAct[P any](b *broken, broken, sound act[P], ctx context.Context, a P) error {
+	if broken != nil {
+		return broken(b.Provider, ctx, a)
+	}
+	return sound(b.Provider, ctx, a)
+}
+
+func (b *broken) FetchOrchestrationItem(ctx context.Context, a core.FetchOrchestrationItemParams) (*core.OrchestrationItem, error) {
+	return do(b, b.fetchTurn, core.Provider.FetchOrchestrationItem, ctx, a)
+}
+
+func (b *broken) AckOrchestrationItem(ctx context.Context, a core.AckOrchestrationItemParams) error {
+	return doAct(b, b.ackTurn, core.Provider.AckOrchestrationItem, ctx, a)
+}
+
+func (b *broken) AbandonOrchestrationItem(ctx context.Context, a core.AbandonParams) error {
+	return doAct(b, b.abandonTurn, core.Provider.AbandonOrchestrationItem, ctx, a)
+}
+
+func (b *broken) RenewOrchestrationItemLock(ctx context.Context, a core.RenewLockParams) error {
+	return doAct(b, b.renewTurn, core.Provider.RenewOrchestrationItemLock, ctx, a)
+}
+
+func (b *broken) EnqueueForOrchestrator(ctx context.Context, a core.EnqueueForOrchestratorParams) error {
+	return doAct(b, b.send, core.Provider.EnqueueForOrchestrator, ctx, a)
+}
+
+func (b *broken) EnqueueForWorker(ctx context.Context, a core.EnqueueForWorkerParams) error {
+	return doAct(b, b.schedule, core.Provider.EnqueueForWorker, ctx, a)
+}
+
+func (b *broken) FetchWorkItem(ctx context.Context, a core.FetchWorkItemParams) (*core.LockedWorkItem, error) {
+	return do(b, b.fetchWork, core.Provider.FetchWorkItem, ctx, a)
+}
+
+func (b *broken) AckWorkItem(ctx context.Context, a core.AckWorkItemParams) error {
+	return doAct(b, b.ackWork, core.Provider.AckWorkItem, ctx, a)
+}
+
+func (b *broken) AbandonWorkItem(ctx context.Context, a core.AbandonParams) error {
+	return doAct(b, b.abandonWork, core.Provider.AbandonWorkItem, ctx, a)
+}
+
+func (b *broken) RenewWorkItemLock(ctx context.Context, a core.RenewLockParams) error {
+	return doAct(b, b.renewWork, core.Provider.RenewWorkItemLock, ctx, a)
+}
+
+func (b *broken) Read(ctx context.Context, a core.ReadParams) ([]core.Event, error) {
+	return do(b, b.read, core.Provider.Read, ctx, a)
+}
+
+func (b *broken) ReadWithExecution(ctx context.Context, a core.ReadWithExecutionParams) ([]core.Event, error) {
+	return do(b, b.readOne, core.Provider.ReadWithExecution, ctx, a)
+}
+
+func (b *broken) RenewSessionLock(ctx context.Context, a core.RenewSessionLockParams) (uint64, error) {
+	return do(b, b.renew, core.Provider.RenewSessionLock, ctx, a)
+}
+
+func (b *broken) CleanupOrphanedSessions(ctx context.Context, a core.CleanupOrphanedSessionsParams) (uint64, error) {
+	return do(b, b.cleanup, core.Provider.CleanupOrphanedSessions, ctx, a)
+}
+
+func (b *broken) GetCustomStatus(ctx context.Context, a core.GetCustomStatusParams) (*core.CustomStatus, error) {
+	return do(b, b.status, core.Provider.GetCustomStatus, ctx, a)
+}
+
+func (b *broken) GetInstanceStats(ctx context.Context, a core.GetInstanceStatsParams) (*core.SystemStats, error) {
+	return do(b, b.stats, core.Provider.GetInstanceStats, ctx, a)
+}
+
+func (b *broken) GetKVValue(ctx context.Context, a core.GetKVValueParams) (*string, error) {
+	return do(b, b.value, core.Provider.GetKVValue, ctx, a)
+}
+
+func (b *broken) GetKVAllValues(ctx context.Context, a core.GetKVAllValuesParams) (map[string]string, error) {
+	return do(b, b.values, core.Provider.GetKVAllValues, ctx, a)
+}
