@@ -151,14 +151,20 @@ func TestEndedContextDeletesNothing(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	cancel(reason)
 	for name, call := range map[string]func() error{
-		"tree": func() error { _, err := s.GetInstanceTree(ctx, core.GetInstanceTreeParams{Instance: "root"}); return err },
+		"tree": func() error {
+			_, err := s.GetInstanceTree(ctx, core.GetInstanceTreeParams{Instance: "root"})
+			return err
+		},
 		"atomic": func() error {
 			_, err := s.DeleteInstancesAtomic(ctx, core.DeleteInstancesAtomicParams{Instances: all, Force: true})
 			return err
 		},
-		"one":   func() error { _, err := s.DeleteInstance(ctx, core.DeleteInstanceParams{Instance: "done"}); return err },
-		"bulk":  func() error { _, err := s.DeleteInstanceBulk(ctx, core.DeleteInstanceBulkParams{}); return err },
-		"prune": func() error { _, err := s.PruneExecutions(ctx, core.PruneExecutionsParams{Instance: "done"}); return err },
+		"one":  func() error { _, err := s.DeleteInstance(ctx, core.DeleteInstanceParams{Instance: "done"}); return err },
+		"bulk": func() error { _, err := s.DeleteInstanceBulk(ctx, core.DeleteInstanceBulkParams{}); return err },
+		"prune": func() error {
+			_, err := s.PruneExecutions(ctx, core.PruneExecutionsParams{Instance: "done"})
+			return err
+		},
 		"prune bulk": func() error {
 			_, err := s.PruneExecutionsBulk(ctx, core.PruneExecutionsBulkParams{})
 			return err
