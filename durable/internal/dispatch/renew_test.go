@@ -58,7 +58,7 @@ func TestKeepLock(t *testing.T) {
 				d.keepLock(ctx, 30*s, 5*s, func(ctx context.Context) error {
 					at = append(at, time.Since(began))
 					if n := len(at); n <= len(tt.answers) {
-						if tt.answers[n-1] == hangs {
+						if errors.Is(tt.answers[n-1], hangs) {
 							<-ctx.Done()
 							return ctx.Err()
 						}

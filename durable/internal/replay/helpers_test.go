@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -62,7 +63,7 @@ func (s *sim) turn(messages ...core.WorkItem) replay.Output {
 	s.t.Helper()
 	s.now = s.now.Add(time.Second)
 	out := replay.Run(s.input(messages...))
-	s.history = append(s.history[:len(s.history):len(s.history)], out.Delta...)
+	s.history = append(slices.Clip(s.history), out.Delta...)
 	if !s.unchecked && out.Result == replay.Continue {
 		s.replayCold()
 	}

@@ -5,7 +5,6 @@ import (
 	"math"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -164,7 +163,7 @@ func TestKVMismatches(t *testing.T) {
 // TestKVPrune: whatever a key's age, every replay prunes the same keys. The
 // simulation replays hours later.
 func TestKVPrune(t *testing.T) {
-	ms := func(t time.Time) uint64 { return core.Milliseconds(t) }
+	ms := core.Milliseconds
 	old := map[string]core.KVEntry{"new": {LastUpdatedAtMs: ms(start)}, "old": {LastUpdatedAtMs: 1000}, "unknown": {}}
 	tests := map[string]struct {
 		code func(c *replay.Context) int

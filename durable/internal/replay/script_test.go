@@ -44,7 +44,6 @@ type part struct {
 	depth int
 	held  []*replay.Future
 	block []*replay.Block
-	ended []*bool
 }
 
 func (p *part) run() error {
@@ -256,7 +255,7 @@ func (s *sim) checkCold(code *script, seed uint64, seen []string) {
 
 func TestRandomScripts(t *testing.T) {
 	results := map[replay.Result]int{}
-	n := uint64(400)
+	n := uint64(250)
 	if testing.Short() {
 		n = 200
 	}
