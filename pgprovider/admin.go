@@ -2,7 +2,6 @@ package pgprovider
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/duroxide/duroxide-go/core"
 )
@@ -149,7 +148,7 @@ func (p *Provider) GetInstanceInfo(ctx context.Context, params core.GetInstanceI
 		return nil, err
 	}
 	if !found {
-		return nil, core.Permanent(opGetInstanceInfo, fmt.Errorf("Instance %s %w", params.Instance, core.ErrNotFound)) //nolint:staticcheck // the family's text
+		return nil, core.Permanent(opGetInstanceInfo, notFound("Instance %s", params.Instance))
 	}
 	info.OrchestrationVersion, info.Status = core.UnknownVersion, statusUnknown
 	if version != nil {
@@ -168,8 +167,7 @@ func (p *Provider) GetExecutionInfo(ctx context.Context, params core.GetExecutio
 	if err := checkText("Instance", params.Instance); err != nil {
 		return nil, classify(ctx, opGetExecutionInfo, err)
 	}
-	missing := core.Permanent(opGetExecutionInfo,
-		fmt.Errorf("Execution %d of instance %s %w", params.ExecutionID, params.Instance, core.ErrNotFound)) //nolint:staticcheck // the family's text
+	missing := core.Permanent(opGetExecutionInfo, notFound("Execution %d of instance %s", params.ExecutionID, params.Instance))
 	if checkID("ExecutionID", params.ExecutionID) != nil {
 		return nil, missing
 	}
@@ -227,13 +225,14 @@ func (p *Provider) GetQueueDepths(ctx context.Context) (*core.QueueDepths, error
 
 // GetParentID implements [core.AdminReader].
 func (p *Provider) GetParentID(ctx context.Context, params core.GetParentIDParams) (*string, error) {
-	if err := checkText("Instance", params.Instance); err != nil {
-		return nil, classify(ctx, opGetParentID, err)
+	return p.getParentID(ctx, opGetParentID, params.Instance)
+}
+
+func (p *Provider) getParentID(ctx context.Context, op, instance string) (parent *string, err error) {
+	if err := checkText("Instance", instance); err != nil {
+		return nil, classify(ctx, op, err)
 	}
-	var parent *string
-	err := p.run(ctx, call{
-		op: opGetParentID, query: sqlGetParentID, args: []any{params.Instance}, read: exactlyOne(&parent),
-	})
+	err = p.run(ctx, call{op: op, query: sqlGetParentID, args: []any{instance}, read: exactlyOne(&parent)})
 	return parent, err
 }
 

@@ -17,8 +17,7 @@ const (
 // unless that is public. No other schema is touched. The provider is of no use
 // afterwards, except to be closed.
 func (p *Provider) CleanupSchema(ctx context.Context) error {
-	deadlock := func(err error) bool { return hasState(err, stateDeadlock) }
-	return p.retry(ctx, opCleanupSchema, cleanupRetries, deadlock, func() error {
+	return p.retry(ctx, opCleanupSchema, deadlockRetries, isDeadlock, func() error {
 		return classify(ctx, opCleanupSchema, p.cleanup(ctx))
 	})
 }

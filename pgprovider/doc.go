@@ -24,6 +24,14 @@
 // are qualified with the schema, so search_path does not matter. Every
 // QueryExecMode of pgx works.
 //
+// # Deletion and pruning
+//
+// A tree is deleted in one transaction. The bulk operations select first, and
+// then delete or prune in transactions of several instances each, so that none
+// locks much for long; when one fails, what came before it stays done, and the
+// result beside the error counts it. Calls that overlap wait for each other, and
+// the victim of a deadlock tries again.
+//
 // # What cannot be stored
 //
 // PostgreSQL stores neither U+0000 nor invalid UTF-8 in text, and ids are signed

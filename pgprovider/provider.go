@@ -21,7 +21,7 @@ const (
 	Version = "0.1.0"
 )
 
-// Provider is a [core.Provider] and a [core.AdminReader] on a PostgreSQL schema.
+// Provider is a [core.Provider] and a [core.Admin] on a PostgreSQL schema.
 // It is safe for concurrent use.
 type Provider struct {
 	pool     *pgxpool.Pool
@@ -44,8 +44,8 @@ type Provider struct {
 }
 
 var (
-	_ core.Provider    = (*Provider)(nil)
-	_ core.AdminReader = (*Provider)(nil)
+	_ core.Provider = (*Provider)(nil)
+	_ core.Admin    = (*Provider)(nil)
 )
 
 // New makes a provider on a pool of the caller, which stays open when the

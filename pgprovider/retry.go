@@ -12,9 +12,9 @@ const (
 	retries = 3
 	// retryDelay times the number of the attempt is the pause before a retry.
 	retryDelay = 50 * time.Millisecond
-	// cleanupRetries is the same for the clean-up, whose DROPs meet what
-	// tests still run.
-	cleanupRetries = 5
+	// deadlockRetries is the same for calls that lock much: deletions, which
+	// may overlap, and the clean-up, whose DROPs meet what tests still run.
+	deadlockRetries = 5
 )
 
 // retry calls attempt until it succeeds, fails permanently, or was repeated

@@ -2,7 +2,6 @@ package pgprovider
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/duroxide/duroxide-go/core"
 )
@@ -26,10 +25,8 @@ func (p *Provider) RenewSessionLock(ctx context.Context, params core.RenewSessio
 	if err != nil {
 		return 0, classify(ctx, opRenewSession, err)
 	}
-	for i, owner := range params.OwnerIDs {
-		if err := checkText(fmt.Sprintf("OwnerIDs[%d]", i), owner); err != nil {
-			return 0, classify(ctx, opRenewSession, err)
-		}
+	if err := checkList("OwnerIDs", params.OwnerIDs); err != nil {
+		return 0, classify(ctx, opRenewSession, err)
 	}
 	var renewed int64
 	err = p.run(ctx, call{

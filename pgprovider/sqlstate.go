@@ -131,7 +131,8 @@ func describe(err error) (classified error, retryable bool) {
 	var lost *lostError
 	switch {
 	case errors.Is(err, core.ErrClosed), errors.Is(err, core.ErrInvalidArgument),
-		errors.Is(err, core.ErrInvalidItem), errors.Is(err, core.ErrUndecodable), errors.Is(err, core.ErrNotFound):
+		errors.Is(err, core.ErrInvalidItem), errors.Is(err, core.ErrUndecodable), errors.Is(err, core.ErrNotFound),
+		errors.Is(err, core.ErrSubOrchestration):
 		return err, false
 	case errors.As(err, &acquire):
 		return opaque("Connection pool error", err), true
@@ -205,6 +206,9 @@ func isAmbiguous(err error) bool {
 	return errors.As(err, &pgErr) &&
 		(strings.HasPrefix(pgErr.Code, "57P") || strings.HasPrefix(pgErr.Code, classConnection))
 }
+
+// isDeadlock reports whether the server undid a call to end a deadlock.
+func isDeadlock(err error) bool { return hasState(err, stateDeadlock) }
 
 // hasState reports whether the server reported that SQLSTATE.
 func hasState(err error, state string) bool {

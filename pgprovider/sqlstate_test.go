@@ -3,6 +3,7 @@ package pgprovider
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -54,6 +55,7 @@ func TestClassifyStates(t *testing.T) {
 		{"prune", raise("Instance x not found"), false, core.ErrNotFound, "Instance x not found"},
 		{"running", raise("Instance x is Running. Use force=true to delete."), false, core.ErrStillRunning, "is Running"},
 		{"orphan", raise("Orphan detected: instance x"), false, core.ErrOrphan, "Orphan detected"},
+		{"child", fmt.Errorf("c, a child of p: %w", core.ErrSubOrchestration), false, core.ErrSubOrchestration, "op: c, a child of p"},
 		{"event id", raise("Invalid event_id in append_history"), false, core.ErrInvalidArgument, "Invalid event_id"},
 		{"another message", raise("something else"), false, nil, "Database error: something else"},
 		{"pool", &acquireError{errors.New("closed pool")}, true, nil, "Connection pool error: closed pool"},

@@ -25,6 +25,11 @@ func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", core.ErrInvalidArgument, fmt.Sprintf(format, args...))
 }
 
+// notFound returns an error such as "Instance a not found", the family's text.
+func notFound(format string, args ...any) error {
+	return fmt.Errorf(format+" %w", append(args, core.ErrNotFound)...)
+}
+
 // checkText refuses a string that neither text nor jsonb can hold.
 func checkText(field, s string) error {
 	if i := strings.IndexByte(s, 0); i >= 0 {
@@ -48,6 +53,16 @@ func checkTextPtr(field string, s *string) error {
 func checkTexts(pairs ...string) error {
 	for i := 0; i < len(pairs); i += 2 {
 		if err := checkText(pairs[i], pairs[i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkList is checkText for every string of a list.
+func checkList(field string, list []string) error {
+	for i, s := range list {
+		if err := checkText(fmt.Sprintf("%s[%d]", field, i), s); err != nil {
 			return err
 		}
 	}
