@@ -1,6 +1,7 @@
 package durable_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -280,5 +281,22 @@ func TestContinueAsNew(t *testing.T) {
 				t.Errorf("execution %d: %v %v", id, events, err)
 			}
 		}
+	})
+}
+
+// touchy panics when it is decoded.
+type touchy struct{ X int }
+
+func (*touchy) UnmarshalJSON([]byte) error { panic("cannot be decoded") }
+
+// TestPanicWhileDecoding: a decoder is user code, also within a join.
+func TestPanicWhileDecoding(t *testing.T) {
+	t.Parallel()
+	const get = durable.Activity[string, touchy]("get")
+	withRuntime(t, append(code(func(ctx *durable.Context, _ string) (string, error) {
+		_, err := durable.JoinAll(ctx, get.Schedule(ctx, ""), get.Schedule(ctx, ""))
+		return "", err
+	}), get.With(func(context.Context, string) (touchy, error) { return touchy{}, nil })), func(e *env) {
+		wantFailure(e, begin(e, main, "i", ""), "orchestration panicked: cannot be decoded")
 	})
 }
