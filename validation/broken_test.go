@@ -39,14 +39,14 @@ type broken struct {
 
 func (b *broken) Unwrap() core.Provider { return b.Provider }
 
-func do[P, R any](b *broken, broken, sound call[P, R], ctx context.Context, a P) (R, error) {
+func do[P, R any](ctx context.Context, b *broken, broken, sound call[P, R], a P) (R, error) {
 	if broken != nil {
 		return broken(b.Provider, ctx, a)
 	}
 	return sound(b.Provider, ctx, a)
 }
 
-func doAct[P any](b *broken, broken, sound act[P], ctx context.Context, a P) error {
+func doAct[P any](ctx context.Context, b *broken, broken, sound act[P], a P) error {
 	if broken != nil {
 		return broken(b.Provider, ctx, a)
 	}
@@ -54,73 +54,73 @@ func doAct[P any](b *broken, broken, sound act[P], ctx context.Context, a P) err
 }
 
 func (b *broken) FetchOrchestrationItem(ctx context.Context, a core.FetchOrchestrationItemParams) (*core.OrchestrationItem, error) {
-	return do(b, b.fetchTurn, core.Provider.FetchOrchestrationItem, ctx, a)
+	return do(ctx, b, b.fetchTurn, core.Provider.FetchOrchestrationItem, a)
 }
 
 func (b *broken) AckOrchestrationItem(ctx context.Context, a core.AckOrchestrationItemParams) error {
-	return doAct(b, b.ackTurn, core.Provider.AckOrchestrationItem, ctx, a)
+	return doAct(ctx, b, b.ackTurn, core.Provider.AckOrchestrationItem, a)
 }
 
 func (b *broken) AbandonOrchestrationItem(ctx context.Context, a core.AbandonParams) error {
-	return doAct(b, b.abandonTurn, core.Provider.AbandonOrchestrationItem, ctx, a)
+	return doAct(ctx, b, b.abandonTurn, core.Provider.AbandonOrchestrationItem, a)
 }
 
 func (b *broken) RenewOrchestrationItemLock(ctx context.Context, a core.RenewLockParams) error {
-	return doAct(b, b.renewTurn, core.Provider.RenewOrchestrationItemLock, ctx, a)
+	return doAct(ctx, b, b.renewTurn, core.Provider.RenewOrchestrationItemLock, a)
 }
 
 func (b *broken) EnqueueForOrchestrator(ctx context.Context, a core.EnqueueForOrchestratorParams) error {
-	return doAct(b, b.send, core.Provider.EnqueueForOrchestrator, ctx, a)
+	return doAct(ctx, b, b.send, core.Provider.EnqueueForOrchestrator, a)
 }
 
 func (b *broken) EnqueueForWorker(ctx context.Context, a core.EnqueueForWorkerParams) error {
-	return doAct(b, b.schedule, core.Provider.EnqueueForWorker, ctx, a)
+	return doAct(ctx, b, b.schedule, core.Provider.EnqueueForWorker, a)
 }
 
 func (b *broken) FetchWorkItem(ctx context.Context, a core.FetchWorkItemParams) (*core.LockedWorkItem, error) {
-	return do(b, b.fetchWork, core.Provider.FetchWorkItem, ctx, a)
+	return do(ctx, b, b.fetchWork, core.Provider.FetchWorkItem, a)
 }
 
 func (b *broken) AckWorkItem(ctx context.Context, a core.AckWorkItemParams) error {
-	return doAct(b, b.ackWork, core.Provider.AckWorkItem, ctx, a)
+	return doAct(ctx, b, b.ackWork, core.Provider.AckWorkItem, a)
 }
 
 func (b *broken) AbandonWorkItem(ctx context.Context, a core.AbandonParams) error {
-	return doAct(b, b.abandonWork, core.Provider.AbandonWorkItem, ctx, a)
+	return doAct(ctx, b, b.abandonWork, core.Provider.AbandonWorkItem, a)
 }
 
 func (b *broken) RenewWorkItemLock(ctx context.Context, a core.RenewLockParams) error {
-	return doAct(b, b.renewWork, core.Provider.RenewWorkItemLock, ctx, a)
+	return doAct(ctx, b, b.renewWork, core.Provider.RenewWorkItemLock, a)
 }
 
 func (b *broken) Read(ctx context.Context, a core.ReadParams) ([]core.Event, error) {
-	return do(b, b.read, core.Provider.Read, ctx, a)
+	return do(ctx, b, b.read, core.Provider.Read, a)
 }
 
 func (b *broken) ReadWithExecution(ctx context.Context, a core.ReadWithExecutionParams) ([]core.Event, error) {
-	return do(b, b.readOne, core.Provider.ReadWithExecution, ctx, a)
+	return do(ctx, b, b.readOne, core.Provider.ReadWithExecution, a)
 }
 
 func (b *broken) RenewSessionLock(ctx context.Context, a core.RenewSessionLockParams) (uint64, error) {
-	return do(b, b.renew, core.Provider.RenewSessionLock, ctx, a)
+	return do(ctx, b, b.renew, core.Provider.RenewSessionLock, a)
 }
 
 func (b *broken) CleanupOrphanedSessions(ctx context.Context, a core.CleanupOrphanedSessionsParams) (uint64, error) {
-	return do(b, b.cleanup, core.Provider.CleanupOrphanedSessions, ctx, a)
+	return do(ctx, b, b.cleanup, core.Provider.CleanupOrphanedSessions, a)
 }
 
 func (b *broken) GetCustomStatus(ctx context.Context, a core.GetCustomStatusParams) (*core.CustomStatus, error) {
-	return do(b, b.status, core.Provider.GetCustomStatus, ctx, a)
+	return do(ctx, b, b.status, core.Provider.GetCustomStatus, a)
 }
 
 func (b *broken) GetInstanceStats(ctx context.Context, a core.GetInstanceStatsParams) (*core.SystemStats, error) {
-	return do(b, b.stats, core.Provider.GetInstanceStats, ctx, a)
+	return do(ctx, b, b.stats, core.Provider.GetInstanceStats, a)
 }
 
 func (b *broken) GetKVValue(ctx context.Context, a core.GetKVValueParams) (*string, error) {
-	return do(b, b.value, core.Provider.GetKVValue, ctx, a)
+	return do(ctx, b, b.value, core.Provider.GetKVValue, a)
 }
 
 func (b *broken) GetKVAllValues(ctx context.Context, a core.GetKVAllValuesParams) (map[string]string, error) {
-	return do(b, b.values, core.Provider.GetKVAllValues, ctx, a)
+	return do(ctx, b, b.values, core.Provider.GetKVAllValues, a)
 }

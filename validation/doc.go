@@ -25,6 +25,12 @@
 // those that do not. The half that does not apply is reported as such, so that
 // every provider is held to 231 of the 233 cases.
 //
+// # With an engine
+//
+// The cases of the category race_replay drive a runtime on top of the provider,
+// which [Harness.StartEngine] starts. Their orchestrations are written against
+// [EngineContext], so that a small adapter is all that a runtime needs.
+//
 // # Without package testing
 //
 // [Check] runs the suite from any program and returns a [Report], which is plain

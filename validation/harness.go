@@ -13,7 +13,8 @@ import (
 // Functions may be called by several goroutines at once.
 type Harness struct {
 	// NewProvider returns a provider on a fresh store that it shares with no
-	// other. It is called at least once for every case.
+	// other. It is called at least once for every case. The context ends with the
+	// case.
 	NewProvider func(ctx context.Context) (core.Provider, error)
 	// Close, if set, is called for every provider when its case has ended. Under
 	// [Run] the cleanup of the test may do the same.

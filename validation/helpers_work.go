@@ -34,15 +34,6 @@ func (t *trial) tryWork(how take) *core.LockedWorkItem {
 	return item
 }
 
-// someWork fetches an activity, which must be there.
-func (t *trial) someWork(how take) *core.LockedWorkItem {
-	item := t.tryWork(how)
-	if item == nil {
-		t.fatalf("fetched no activity, want one")
-	}
-	return item
-}
-
 // work fetches the activity with that id, which must be there and first.
 func (t *trial) work(id uint64, how take) *core.LockedWorkItem {
 	item := t.tryWork(how)

@@ -1,6 +1,7 @@
 package validation
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -163,7 +164,7 @@ func queueRaceCancellationReplay(t *trial) {
 		"second m x, one late": {fired, again, dropped, message, end},
 	}
 	recording := func(id string) []core.Event {
-		return recorded(id, "0.1.31", append(prefix[:len(prefix):len(prefix)], histories[id]...)...)
+		return recorded(id, "0.1.31", slices.Concat(prefix, histories[id])...)
 	}
 	var seeds []seed
 	for id := range histories {
