@@ -60,25 +60,10 @@ func checkText(s string) (string, error) {
 	if !utf8.ValidString(s) {
 		return "", fmt.Errorf("encode: the text is not valid UTF-8")
 	}
-	if strings.IndexByte(s, 0) >= 0 || strings.Contains(s, `\u0000`) && escapesNUL(s) {
+	if strings.IndexByte(s, 0) >= 0 {
 		return "", fmt.Errorf("encode: the text holds a NUL character, which the store cannot keep")
 	}
 	return s, nil
-}
-
-// escapesNUL reports whether JSON text really holds the escape of NUL, as
-// against an escaped backslash before "u0000".
-func escapesNUL(s string) bool {
-	for i := 0; i+1 < len(s); i++ {
-		if s[i] != '\\' {
-			continue
-		}
-		if strings.HasPrefix(s[i:], `\u0000`) {
-			return true
-		}
-		i++ // skip the escaped character
-	}
-	return false
 }
 
 // sortKeys re-writes JSON text with sorted object keys and numbers as they are.
