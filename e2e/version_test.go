@@ -27,7 +27,10 @@ func TestVersionUpgrade(t *testing.T) {
 		return "one", nil
 	})
 	two := job.Version("2.0.0").With(func(ctx *durable.Context, _ string) (string, error) { return "two " + ctx.Version(), nil })
-	o := &durable.Options{UnregisteredBackoff: 50 * time.Millisecond, UnregisteredBackoffMax: 50 * time.Millisecond}
+	o := &durable.Options{
+		UnregisteredBackoff: 50 * time.Millisecond, UnregisteredBackoffMax: 50 * time.Millisecond,
+		MaxAttempts: 1000, // the old process refuses the new version until the new one is there
+	}
 
 	client := w.client(t)
 	old := w.run(t, o, one)
