@@ -21,8 +21,13 @@ import (
 func (f fixture) psql(script string, args ...string) (string, error) {
 	f.Helper()
 	program, err := exec.LookPath("psql")
-	if err != nil {
-		f.Fatal("psql is not on the PATH: install PostgreSQL's client programs (Debian: postgresql-client)")
+	const missing = "psql is not on the PATH: install PostgreSQL's client programs (Debian: postgresql-client)"
+	switch {
+	case err == nil:
+	case os.Getenv("CI") != "":
+		f.Fatal(missing)
+	default: // the other tests need only Go and a C compiler
+		f.Skip(missing)
 	}
 	args = append([]string{"-X", "-d", os.Getenv("DATABASE_URL"), "-f", "-"}, args...)
 	cmd := exec.CommandContext(f.Context(), program, args...)

@@ -1,0 +1,70 @@
+package pgprovider_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/duroxide/duroxide-go/core"
+	"github.com/duroxide/duroxide-go/migrations/migrationstest"
+	"github.com/duroxide/duroxide-go/pgprovider"
+	"github.com/duroxide/duroxide-go/validation"
+)
+
+// The conformance suite, but for the cases that need an engine: those run in
+// e2e. The two runs cover both halves of the suite and both protocols.
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	t.Run("long polling, extended protocol", func(t *testing.T) {
+		t.Parallel()
+		validation.Run(t, conformanceHarness(true, ""))
+	})
+	t.Run("no long polling, simple protocol", func(t *testing.T) {
+		t.Parallel()
+		validation.Run(t, conformanceHarness(false, "simple_protocol"))
+	})
+}
+
+// conformed is a provider with the schema that the suite's hooks reach into.
+type conformed struct {
+	*pgprovider.Provider
+	db *migrationstest.DB
+}
+
+func (c conformed) table(name string) string { return pgx.Identifier{c.db.Schema, name}.Sanitize() }
+
+func conformanceHarness(longPolls bool, mode string) func(t *testing.T) validation.Harness {
+	return func(t *testing.T) validation.Harness {
+		return validation.Harness{
+			LongPolls:      longPolls,
+			ShortPollBound: 500 * time.Millisecond,
+			NewProvider: func(ctx context.Context) (core.Provider, error) {
+				db := migrationstest.New(t)
+				url := db.URL
+				if mode != "" {
+					url = withParam(t, url, "default_query_exec_mode", mode)
+				}
+				p, err := pgprovider.NewFromURL(ctx, url, &pgprovider.Options{
+					Schema: db.Schema, LongPoll: pgprovider.LongPoll{Disabled: !longPolls},
+				})
+				if err != nil {
+					return nil, err
+				}
+				return conformed{p, db}, nil
+			},
+			Close: func(_ context.Context, p core.Provider) error { return p.(conformed).Close() },
+			CorruptHistory: func(ctx context.Context, p core.Provider, instance string) error {
+				c := p.(conformed)
+				_, err := c.db.Pool.Exec(ctx, `UPDATE `+c.table("history")+` SET event_data = '{"garbage": true}' WHERE instance_id = $1`, instance)
+				return err
+			},
+			MaxAttemptCount: func(ctx context.Context, p core.Provider, instance string) (n uint32, err error) {
+				c := p.(conformed)
+				err = c.db.Pool.QueryRow(ctx, `SELECT max(attempt_count) FROM `+c.table("orchestrator_queue")+` WHERE instance_id = $1`, instance).Scan(&n)
+				return n, err
+			},
+		}
+	}
+}
