@@ -57,7 +57,7 @@ func (p *Provider) FetchOrchestrationItem(ctx context.Context, params core.Fetch
 		key = fmt.Sprint(low, high)
 	}
 	var item *core.OrchestrationItem
-	err = p.poll(ctx, opFetchOrchestration, notifier.Orchestrator, key, params.PollTimeout, func() (bool, error) {
+	err = p.poll(ctx, opFetchOrchestration, notifier.Orchestrator, key, params.PollTimeout, func(ctx context.Context) (bool, error) {
 		item, err = p.fetchOrchestration(ctx, lockMs, minVersion, maxVersion)
 		return item != nil, err
 	})
@@ -174,8 +174,10 @@ func (p *Provider) AckOrchestrationItem(ctx context.Context, params core.AckOrch
 		}
 		return err
 	})
-	// Messages that came during the turn were notified while it held the lock.
-	p.released(notifier.Orchestrator, err, 0)
+	if !p.notifiesBacklog {
+		// Messages that came during the turn were notified while it held the lock.
+		p.released(notifier.Orchestrator, err, 0)
+	}
 	return err
 }
 

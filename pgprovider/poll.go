@@ -12,14 +12,26 @@ import (
 // whenever there might be work. Fetches that take the same work have the same
 // key.
 func (p *Provider) poll(
-	ctx context.Context, op string, q notifier.Queue, key string, timeout time.Duration, ask func() (bool, error),
+	ctx context.Context, op string, q notifier.Queue, key string, timeout time.Duration, ask func(context.Context) (bool, error),
 ) error {
+	asking, stop := lingering(ctx, askGrace)
+	defer stop()
+	once := func() (bool, error) {
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		found, err := ask(asking)
+		if err != nil && asking.Err() != nil {
+			err = ctx.Err()
+		}
+		return found, err
+	}
 	if p.notifier == nil {
-		_, err := ask()
+		_, err := once()
 		return err
 	}
 	if timeout <= 0 {
-		found, err := ask()
+		found, err := once()
 		p.pass(q, found)
 		return err
 	}
@@ -29,7 +41,7 @@ func (p *Provider) poll(
 	w := p.notifier.Register(q, key)
 	defer w.Release()
 	for woken := false; ; woken = true {
-		found, err := ask()
+		found, err := once()
 		if err != nil {
 			// The hint was not used.
 			p.pass(q, woken)
@@ -48,6 +60,23 @@ func (p *Provider) poll(
 		case <-p.closing.Done():
 			return core.Permanent(op, core.ErrClosed)
 		}
+	}
+}
+
+// askGrace is how long a fetch may go on after its caller's context ended.
+const askGrace = 2 * time.Second
+
+// lingering returns a context that ends a while after ctx does. A claim that was
+// committed just before the caller gave up would otherwise be lost with its reply,
+// and its lock would stand in the way until it expires.
+func lingering(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	unwatch := context.AfterFunc(ctx, func() {
+		time.AfterFunc(grace, func() { cancel(context.Cause(ctx)) })
+	})
+	return longer, func() {
+		unwatch()
+		cancel(nil)
 	}
 }
 

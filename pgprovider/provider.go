@@ -19,6 +19,10 @@ const (
 	providerName = "duroxide-go-pg"
 	// Version is the version of this module.
 	Version = "0.1.0"
+
+	// backlogVersion is the migration from which on an acknowledgement tells
+	// of the messages that came during its turn.
+	backlogVersion = 103
 )
 
 // Provider is a [core.Provider] and a [core.Admin] on a PostgreSQL schema.
@@ -33,6 +37,10 @@ type Provider struct {
 	prefix   string // the schema as it stands before a name
 	clock    core.Clock
 	log      *slog.Logger
+
+	// notifiesBacklog says that the acknowledgement of a turn notifies when
+	// messages came during it.
+	notifiesBacklog bool
 
 	notifier *notifier.Notifier // nil without long polling
 	listener sync.WaitGroup     // runs the notifier
@@ -90,12 +98,13 @@ func NewFromURL(ctx context.Context, url string, options *Options) (*Provider, e
 
 // start migrates and begins to listen.
 func start(ctx context.Context, pool *pgxpool.Pool, isolated bool, o Options) (*Provider, error) {
-	_, err := migrations.RunPool(ctx, pool, &migrations.Options{Schema: o.Schema, Policy: o.Migrations, Logger: o.Logger})
+	result, err := migrations.RunPool(ctx, pool, &migrations.Options{Schema: o.Schema, Policy: o.Migrations, Logger: o.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("pgprovider: %w", err)
 	}
 	p := &Provider{
 		pool: pool, isolated: isolated, schema: o.Schema, prefix: quoteSchema(o.Schema), clock: o.Clock, log: o.Logger,
+		notifiesBacklog: result.Version >= backlogVersion && len(result.ForeignBodies) == 0,
 	}
 	p.closing, p.close = context.WithCancelCause(context.WithoutCancel(ctx))
 	if o.LongPoll.Disabled {

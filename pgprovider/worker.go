@@ -65,7 +65,7 @@ func (p *Provider) FetchWorkItem(ctx context.Context, params core.FetchWorkItemP
 		return nil, p.checkOpen(opFetchWorkItem)
 	}
 	var item *core.LockedWorkItem
-	err = p.poll(ctx, opFetchWorkItem, notifier.Worker, "", params.PollTimeout, func() (bool, error) {
+	err = p.poll(ctx, opFetchWorkItem, notifier.Worker, "", params.PollTimeout, func(ctx context.Context) (bool, error) {
 		item, err = p.fetchWorkItem(ctx, request)
 		return item != nil, err
 	})

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/duroxide/duroxide-go/core"
+	"github.com/duroxide/duroxide-go/durable/internal/replay"
 )
 
 // Task is what an activity's code is told about its call.
@@ -163,7 +163,7 @@ func run(ctx context.Context, log *slog.Logger, handler ActivityHandler, task Ta
 
 func completion(item core.ActivityExecuteItem, o outcome) core.WorkItem {
 	if o.failed {
-		return failed(item, core.ApplicationError{Kind: core.KindActivityFailed, Message: strings.ToValidUTF8(o.failure, "�")})
+		return failed(item, core.ApplicationError{Kind: core.KindActivityFailed, Message: replay.Storable(o.failure)})
 	}
 	return core.ActivityCompletedItem{Instance: item.Instance, ExecutionID: item.ExecutionID, ID: item.ID, Result: o.result}
 }

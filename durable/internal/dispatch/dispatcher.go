@@ -53,16 +53,12 @@ type Dispatcher struct {
 	log      *slog.Logger
 	sessions *sessionTracker
 
-	// stopping ends when shutdown begins, fetching shortly after it, and
-	// working when the grace period does.
-	stopping  context.Context
-	stop      context.CancelFunc
+	// fetching ends when shutdown begins, working when the grace period does.
 	fetching  context.Context
 	stopFetch context.CancelFunc
 	working   context.Context
 	abort     context.CancelCauseFunc
 
-	fetchers sync.WaitGroup // fetch loops
 	loops    sync.WaitGroup // fetch loops and what they started
 	userCode sync.WaitGroup // activity functions, which may outlive their slot
 }
@@ -72,41 +68,20 @@ type Dispatcher struct {
 func Start(ctx context.Context, cfg Config) *Dispatcher {
 	d := &Dispatcher{cfg: cfg, log: cfg.Logger, sessions: newSessionTracker(cfg.Session)}
 	base := context.WithoutCancel(ctx)
-	d.stopping, d.stop = context.WithCancel(base)
 	d.fetching, d.stopFetch = context.WithCancel(base)
 	d.working, d.abort = context.WithCancelCause(base)
 	turnSlots := make(chan struct{}, cfg.MaxTurns)
 	for range cfg.TurnFetchers {
-		d.startFetching(turnSlots, d.fetchTurn)
+		d.loops.Go(func() { d.fetchLoop(turnSlots, d.fetchTurn) })
 	}
 	activitySlots := make(chan struct{}, cfg.MaxActivities)
 	for range cfg.ActivityFetchers {
-		d.startFetching(activitySlots, d.fetchActivity)
+		d.loops.Go(func() { d.fetchLoop(activitySlots, d.fetchActivity) })
 	}
 	if cfg.Session.Owner != "" {
 		d.loops.Go(d.keepSessions)
 	}
 	return d
-}
-
-func (d *Dispatcher) startFetching(slots chan struct{}, fetch func() (run func(), err error)) {
-	d.fetchers.Add(1)
-	d.loops.Go(func() {
-		defer d.fetchers.Done()
-		d.fetchLoop(slots, fetch)
-	})
-}
-
-// fetchGrace lets a fetch that is in the middle of its query bring home what it
-// claims there: an interrupted one leaves a lock behind that nobody releases.
-const fetchGrace = 200 * time.Millisecond
-
-func (d *Dispatcher) endFetching(ctx context.Context) {
-	d.stop()
-	ctx, cancel := context.WithTimeout(ctx, fetchGrace)
-	defer cancel()
-	waitFor(ctx, &d.fetchers)
-	d.stopFetch()
 }
 
 // Shutdown stops fetching and waits for what is running. When ctx ends first,
@@ -115,7 +90,7 @@ func (d *Dispatcher) endFetching(ctx context.Context) {
 // that says how it ended, nil when everything finished. What user code ignores
 // its context is left running, since Go cannot end it.
 func (d *Dispatcher) Shutdown(ctx context.Context) error {
-	d.endFetching(ctx)
+	d.stopFetch()
 	if waitFor(ctx, &d.loops) {
 		d.abort(ErrShutdown)
 		if waitFor(ctx, &d.userCode) {
@@ -152,10 +127,10 @@ func waitFor(ctx context.Context, wg *sync.WaitGroup) bool {
 // goroutine. fetch returns what to run, nil for nothing.
 func (d *Dispatcher) fetchLoop(slots chan struct{}, fetch func() (run func(), err error)) {
 	failures := 0
-	for d.stopping.Err() == nil {
+	for d.fetching.Err() == nil {
 		select {
 		case slots <- struct{}{}:
-		case <-d.stopping.Done():
+		case <-d.fetching.Done():
 			return
 		}
 		began := d.cfg.Clock.Now()
@@ -171,7 +146,7 @@ func (d *Dispatcher) fetchLoop(slots chan struct{}, fetch func() (run func(), er
 		<-slots
 		var pause time.Duration
 		switch {
-		case d.stopping.Err() != nil:
+		case d.fetching.Err() != nil:
 			return
 		case core.IsRetryable(err):
 			failures++
@@ -185,7 +160,7 @@ func (d *Dispatcher) fetchLoop(slots chan struct{}, fetch func() (run func(), er
 			failures = 0
 			pause = d.cfg.MinPollInterval - d.cfg.Clock.Now().Sub(began)
 		}
-		if !d.sleep(d.stopping, pause) {
+		if !d.sleep(d.fetching, pause) {
 			return
 		}
 	}

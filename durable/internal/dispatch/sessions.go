@@ -73,17 +73,17 @@ func (d *Dispatcher) keepSessions() {
 	cfg := d.cfg.Session
 	interval := renewalInterval(cfg.Lock, cfg.LockBuffer)
 	nextCleanup := d.cfg.Clock.Now().Add(cfg.CleanupInterval)
-	for d.sleep(d.stopping, interval) {
-		if _, err := d.cfg.Provider.RenewSessionLock(d.stopping, core.RenewSessionLockParams{
+	for d.sleep(d.fetching, interval) {
+		if _, err := d.cfg.Provider.RenewSessionLock(d.fetching, core.RenewSessionLockParams{
 			OwnerIDs: []string{cfg.Owner}, ExtendFor: cfg.Lock, IdleTimeout: cfg.IdleTimeout,
-		}); err != nil && d.stopping.Err() == nil {
+		}); err != nil && d.fetching.Err() == nil {
 			d.log.Warn("session renewal failed", "error", err)
 		}
 		if d.cfg.Clock.Now().Before(nextCleanup) {
 			continue
 		}
 		nextCleanup = d.cfg.Clock.Now().Add(cfg.CleanupInterval)
-		if _, err := d.cfg.Provider.CleanupOrphanedSessions(d.stopping, core.CleanupOrphanedSessionsParams{IdleTimeout: cfg.IdleTimeout}); err != nil && d.stopping.Err() == nil {
+		if _, err := d.cfg.Provider.CleanupOrphanedSessions(d.fetching, core.CleanupOrphanedSessionsParams{IdleTimeout: cfg.IdleTimeout}); err != nil && d.fetching.Err() == nil {
 			d.log.Warn("session clean-up failed", "error", err)
 		}
 	}

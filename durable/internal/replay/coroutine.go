@@ -159,5 +159,11 @@ func (x *execution) unwind(co *coroutine) {
 // panicDetails is the stored form of a panic in orchestration code.
 func panicDetails(r any) core.ErrorDetails {
 	text := fmt.Sprint(r) // survives an Error method that panics too
-	return core.ApplicationError{Kind: core.KindPanicked, Message: strings.ToValidUTF8(text, "�")}
+	return core.ApplicationError{Kind: core.KindPanicked, Message: Storable(text)}
+}
+
+// Storable returns text that comes from user code with what no store can keep,
+// invalid UTF-8 and NUL, replaced by the replacement character.
+func Storable(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }

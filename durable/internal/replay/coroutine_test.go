@@ -31,6 +31,7 @@ func TestPanics(t *testing.T) {
 			func(*replay.Context, string) (string, error) { var m map[string]int; m["x"] = 1; return "", nil }, //nolint:staticcheck,govet // on purpose
 			"assignment to entry in nil map",
 		},
+		"NUL":                      {func(*replay.Context, string) (string, error) { panic("a\x00b") }, "a�b"},
 		"invalid UTF-8":            {func(*replay.Context, string) (string, error) { panic("a\xffb") }, "a�b"},
 		"an error that panics":     {func(*replay.Context, string) (string, error) { panic(panickyError{}) }, "%!v(PANIC=Error method: Error panics)"},
 		"a returned one that does": {func(*replay.Context, string) (string, error) { return "", panickyError{} }, "Error panics"},

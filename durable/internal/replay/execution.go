@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"strings"
 	"time"
 
 	"github.com/duroxide/duroxide-go/core"
@@ -87,7 +86,7 @@ func newExecution(t *turn) *execution {
 		}
 		if err != nil { // its Error method is user code: it runs here
 			x.failure = core.ApplicationError{
-				Kind: core.KindOrchestrationFailed, Message: strings.ToValidUTF8(err.Error(), "�"),
+				Kind: core.KindOrchestrationFailed, Message: Storable(err.Error()),
 			}
 		}
 		x.returned, x.output = true, out
