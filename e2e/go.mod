@@ -7,6 +7,7 @@ require (
 	github.com/duroxide/duroxide-go/durable v0.1.0
 	github.com/duroxide/duroxide-go/migrations v0.1.0
 	github.com/duroxide/duroxide-go/pgprovider v0.1.0
+	github.com/duroxide/duroxide-go/validation v0.1.0
 	github.com/google/go-cmp v0.7.0
 	github.com/jackc/pgx/v5 v5.12.0
 	go.uber.org/goleak v1.3.0

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/duroxide/duroxide-go/durable"
-	"github.com/duroxide/duroxide-go/pgprovider"
 )
 
 // One of two runtimes is shut down in the middle of its work. What it is
@@ -41,12 +40,10 @@ func TestShutdownInMidWork(t *testing.T) {
 			}),
 		}
 	}
-	// The locks of activities would outlast the test if they were left to expire.
-	// Those of instances are short: on a slow machine the grace period of a fetch
-	// ends in the middle of its query, and then a lock can stay behind.
-	o := &durable.Options{InstanceLock: 2 * time.Second, ActivityLock: time.Hour, SessionIdleTimeout: 2 * time.Hour, MaxActivities: slots}
+	// The locks would outlast the test if they were left to expire.
+	o := &durable.Options{InstanceLock: time.Hour, ActivityLock: time.Hour, SessionIdleTimeout: 2 * time.Hour, MaxActivities: slots}
 	run := func(work func(ctx context.Context) error) *durable.Runtime {
-		p := w.provider(t, func(o *pgprovider.Options) { o.LongPoll.RefreshInterval = time.Second })
+		p := w.provider(t)
 		return runOn(t, p, o, code(work)...)
 	}
 	busy := make(chan struct{}, climber*3)

@@ -1,0 +1,126 @@
+package e2e_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/duroxide/duroxide-go/core"
+	"github.com/duroxide/duroxide-go/core/memprovider"
+	"github.com/duroxide/duroxide-go/durable"
+	"github.com/duroxide/duroxide-go/migrations/migrationstest"
+	"github.com/duroxide/duroxide-go/pgprovider"
+	"github.com/duroxide/duroxide-go/validation"
+)
+
+// The cases of the conformance suite that need an engine run here, on each
+// provider; its other cases run beside the providers.
+func TestEngineConformance(t *testing.T) {
+	t.Parallel()
+	providers := map[string]func(t *testing.T) func(context.Context) (core.Provider, error){
+		"memprovider": func(*testing.T) func(context.Context) (core.Provider, error) {
+			return func(context.Context) (core.Provider, error) { return memprovider.New(nil), nil }
+		},
+		"pgprovider": func(t *testing.T) func(context.Context) (core.Provider, error) {
+			return func(ctx context.Context) (core.Provider, error) {
+				db := migrationstest.New(t)
+				return pgprovider.NewFromURL(ctx, db.URL, &pgprovider.Options{Schema: db.Schema})
+			}
+		},
+	}
+	for name, open := range providers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ran := 0
+			for _, c := range validation.Cases() {
+				if c.Category != "race_replay" {
+					continue
+				}
+				ran++
+				t.Run(c.Name, func(t *testing.T) {
+					t.Parallel()
+					result := c.Check(t.Context(), validation.Harness{
+						LongPolls: true, RequireAll: true, NewProvider: open(t), StartEngine: startEngine,
+						Close: func(_ context.Context, p core.Provider) error {
+							if p, ok := p.(interface{ Close() error }); ok {
+								return p.Close()
+							}
+							return nil
+						},
+					})
+					if result.Outcome != validation.Passed {
+						t.Error(result)
+					}
+				})
+			}
+			if ran != 10 {
+				t.Errorf("%d cases, want 10", ran)
+			}
+		})
+	}
+}
+
+// startEngine runs the engine cases of the conformance suite on this runtime.
+func startEngine(ctx context.Context, p core.Provider, o validation.EngineOptions) (validation.Engine, error) {
+	reg := durable.NewRegistry()
+	for _, code := range o.Orchestrations {
+		handle := durable.Orchestration[string, string](code.Name).Version(code.Version)
+		if err := reg.Add(handle.With(func(c *durable.Context, in string) (string, error) {
+			return code.Run(engineContext{c}, in)
+		})); err != nil {
+			return nil, err
+		}
+	}
+	rt, err := durable.NewRuntime(p, reg, &durable.Options{
+		MaxAttempts: o.MaxAttempts, UnregisteredBackoff: o.UnregisteredBackoff, Nondeterminism: durable.Fail,
+		PollTimeout: time.Second,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return engine{rt}, rt.Start(ctx)
+}
+
+type engine struct{ rt *durable.Runtime }
+
+func (e engine) Stop(ctx context.Context) error { return e.rt.Shutdown(ctx) }
+
+type engineContext struct{ c *durable.Context }
+
+func (c engineContext) Activity(name, input string) validation.EngineFuture {
+	return durable.Activity[string, string](name).Schedule(c.c, input)
+}
+
+func (c engineContext) Child(name, instance, input string) validation.EngineFuture {
+	return durable.Orchestration[string, string](name).Schedule(c.c, input, durable.WithInstanceID(instance))
+}
+
+func (c engineContext) Timer(d time.Duration) validation.EngineFuture { return c.c.Timer(d) }
+
+func (c engineContext) Wait(name string) validation.EngineFuture {
+	return durable.WaitEvent[string](c.c, name)
+}
+
+func (c engineContext) Dequeue(queue string) validation.EngineFuture {
+	return durable.Dequeue[string](c.c, queue)
+}
+
+func (c engineContext) Await(f validation.EngineFuture) (string, error) {
+	if timer, ok := f.(*durable.Future[struct{}]); ok {
+		_, err := timer.Await(c.c)
+		return "", err
+	}
+	return f.(*durable.Future[string]).Await(c.c)
+}
+
+func (c engineContext) Race(futures ...validation.EngineFuture) int {
+	list := make([]durable.Awaitable, len(futures))
+	for i, f := range futures {
+		list[i] = f.(durable.Awaitable)
+	}
+	return durable.Race(c.c, list...)
+}
+
+func (c engineContext) ContinueAsNew(name, input string) error {
+	return durable.Orchestration[string, string](name).ContinueAsNew(input)
+}
