@@ -20,6 +20,8 @@ const (
 	// Version is the version of this module.
 	Version = "0.1.0"
 
+	// dueTimesVersion is the migration that has a function for the look ahead.
+	dueTimesVersion = 102
 	// backlogVersion is the migration from which on an acknowledgement tells
 	// of the messages that came during its turn.
 	backlogVersion = 103
@@ -38,6 +40,8 @@ type Provider struct {
 	clock    core.Clock
 	log      *slog.Logger
 
+	// version is the last migration of the schema; 0 when it was not asked for.
+	version int
 	// notifiesBacklog says that the acknowledgement of a turn notifies when
 	// messages came during it.
 	notifiesBacklog bool
@@ -104,6 +108,7 @@ func start(ctx context.Context, pool *pgxpool.Pool, isolated bool, o Options) (*
 	}
 	p := &Provider{
 		pool: pool, isolated: isolated, schema: o.Schema, prefix: quoteSchema(o.Schema), clock: o.Clock, log: o.Logger,
+		version:         result.Version,
 		notifiesBacklog: result.Version >= backlogVersion && len(result.ForeignBodies) == 0,
 	}
 	p.closing, p.close = context.WithCancelCause(context.WithoutCancel(ctx))

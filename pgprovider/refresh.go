@@ -49,7 +49,15 @@ UNION ALL
   WHERE s.locked_until > $1::bigint AND s.locked_until <= $2::bigint
   ORDER BY s.locked_until LIMIT $3::integer)`
 
-	// firstWorkerList is the first list of sqlRefresh that is about workers.
+	// sqlDueTimes gives the same lists from the schema's own function, whose
+	// statements are served by indexes that the shared schema does not have.
+	sqlDueTimes query = `
+SELECT CASE d.out_queue WHEN 'orch' THEN 0 ELSE 3 END
+       + CASE d.out_kind WHEN 'ready' THEN 0 WHEN 'visible' THEN 1 WHEN 'lease' THEN 2 ELSE 3 END,
+       d.out_due_ms
+  FROM @.dxgo_due_times($1::bigint, $2::bigint, $3::integer) d`
+
+	// firstWorkerList is the first of the lists that is about workers.
 	firstWorkerList = 3
 	refreshLists    = 7
 )
@@ -61,8 +69,12 @@ type refresher struct{ p *Provider }
 func (r refresher) Refresh(ctx context.Context, now, until time.Time) (notifier.Due, error) {
 	var due notifier.Due
 	var count [refreshLists]int
+	look := sqlRefresh
+	if r.p.version >= dueTimesVersion {
+		look = sqlDueTimes
+	}
 	err := r.p.run(ctx, call{
-		op: opRefresh, query: sqlRefresh, args: []any{now.UnixMilli(), until.UnixMilli(), int32(refreshLimit)},
+		op: opRefresh, query: look, args: []any{now.UnixMilli(), until.UnixMilli(), int32(refreshLimit)},
 		read: func(rows pgx.Rows) error {
 			for rows.Next() {
 				var list int32
