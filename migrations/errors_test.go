@@ -3,6 +3,7 @@ package migrations_test
 import (
 	"context"
 	"flag"
+	"log/slog"
 	"os"
 	"regexp"
 	"strings"
@@ -92,15 +93,25 @@ var wrongs = []struct {
 	}},
 	{name: "caller that gives up", run: func(f fixture) error {
 		f.execOn(f.connect(), `SELECT pg_advisory_lock($1)`, migrations.LockKey(f.Schema))
-		ctx, cancel := context.WithTimeout(f.Context(), 100*time.Millisecond)
+		ctx, cancel := context.WithCancel(f.Context())
 		defer cancel()
-		_, err := migrations.RunFS(ctx, f.connect(), ownFS(f.T, 1), &migrations.Options{Schema: f.Schema})
+		_, err := migrations.RunFS(ctx, f.connect(), ownFS(f.T, 1), &migrations.Options{
+			Schema: f.Schema, Logger: slog.New(onRecord{f: cancel}), // it says that it waits
+		})
 		return err
 	}},
 	{name: "pooler in transaction mode", run: func(f fixture) error {
 		return f.runFile(f.connect(), "-- transaction: none\nSELECT pg_advisory_unlock_all();\nSELECT 1;")
 	}},
 }
+
+// onRecord calls f for the first line of a log.
+type onRecord struct{ f func() }
+
+func (h onRecord) Enabled(context.Context, slog.Level) bool  { return true }
+func (h onRecord) Handle(context.Context, slog.Record) error { h.f(); return nil }
+func (h onRecord) WithAttrs([]slog.Attr) slog.Handler        { return h }
+func (h onRecord) WithGroup(string) slog.Handler             { return h }
 
 // connectAs connects as a role that may do nothing but what is granted.
 func (f fixture) connectAs(grants ...string) *pgx.Conn {

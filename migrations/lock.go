@@ -34,6 +34,9 @@ func acquireLock(ctx context.Context, conn *pgx.Conn, key int64, log *slog.Logge
 	for {
 		var locked bool
 		err := conn.QueryRow(ctx, `SELECT pg_catalog.pg_try_advisory_lock($1)`, pgx.QueryExecModeExec, key).Scan(&locked)
+		if ctx.Err() != nil && err != nil {
+			return fmt.Errorf("wait for the migration lock: %w", context.Cause(ctx))
+		}
 		if err != nil {
 			return fmt.Errorf("take the migration lock: %w", err)
 		}
