@@ -21,11 +21,9 @@
 // error, never a diff that shows something else than what a schema gets.
 //
 // All other sections (tables, indexes, triggers, comments, privileges) are
-// differences between two catalogues: the schema before the migration and after
-// it. Both are read from a temporary schema, which is migrated from the one
-// version to the other, as schemas are in practice; for all migrations it goes
-// through all versions. Only a migration that builds an index concurrently gets
-// a schema of its own. Without a database these sections show the file's own
+// differences between two catalogues: of a temporary schema that is migrated to
+// the version before, and of another one that is migrated to the version in
+// question. Without a database these sections show the file's own
 // statements instead, under a notice, and such a document is not up to date in
 // the eyes of --check; --check --offline compares the section of the functions
 // only.

@@ -199,7 +199,6 @@ func (t *tool) choose() ([]*step, error) {
 			chosen = append(chosen, t.steps[i])
 		}
 	}
-	// One schema goes through them in order.
 	slices.SortFunc(chosen, func(a, b *step) int { return a.file.Version - b.file.Version })
 	return chosen, nil
 }
@@ -226,11 +225,11 @@ func (t *tool) online(ctx context.Context, d *database, chosen []*step, use func
 		if i := slices.Index(t.steps, s); i > 0 {
 			previous = t.steps[i-1].file.Version
 		}
-		before, err := d.to(ctx, previous, t.steps)
+		before, err := d.version(ctx, previous)
 		if err != nil {
 			return err
 		}
-		after, err := d.to(ctx, s.file.Version, t.steps)
+		after, err := d.version(ctx, s.file.Version)
 		if err != nil {
 			return err
 		}
