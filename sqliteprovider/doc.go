@@ -1,0 +1,3 @@
+// Package sqliteprovider keeps durable workflows in a SQLite database: a file
+// or memory, in this process, without cgo and without a server.
+package sqliteprovider

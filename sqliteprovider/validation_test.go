@@ -1,0 +1,81 @@
+package sqliteprovider_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/duroxide/duroxide-go/core"
+	"github.com/duroxide/duroxide-go/sqliteprovider"
+	"github.com/duroxide/duroxide-go/validation"
+)
+
+// The conformance suite, but for the cases that need an engine: those run in
+// e2e. Whatever else a case needs must be there.
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	for name, h := range map[string]conformance{
+		"file, long polling":      {longPolls: true},
+		"file, no long polling":   {},
+		"memory, long polling":    {memory: true, longPolls: true},
+		"memory, no long polling": {memory: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			validation.Run(t, h.harness)
+		})
+	}
+}
+
+// conformed is a provider with the path of its file, if it has one.
+type conformed struct {
+	*sqliteprovider.Provider
+	path string
+}
+
+type conformance struct{ memory, longPolls bool }
+
+func (c conformance) open(ctx context.Context, path string, clock core.Clock) (core.Provider, error) {
+	p, err := sqliteprovider.Open(ctx, path, &sqliteprovider.Options{DisableLongPoll: !c.longPolls, Clock: clock})
+	if err != nil {
+		return nil, err
+	}
+	return conformed{p, path}, nil
+}
+
+func (c conformance) harness(t *testing.T) validation.Harness {
+	h := validation.Harness{
+		LongPolls: c.longPolls,
+		NewProvider: func(ctx context.Context) (core.Provider, error) {
+			if c.memory {
+				return c.open(ctx, ":memory:", nil)
+			}
+			return c.open(ctx, filepath.Join(t.TempDir(), "test.db"), nil)
+		},
+		Close: func(_ context.Context, p core.Provider) error { return p.(conformed).Close() },
+		CorruptHistory: func(ctx context.Context, p core.Provider, instance string) error {
+			return sqliteprovider.Exec(ctx, p.(conformed).Provider,
+				`UPDATE history SET event_data = '{"garbage": true}' WHERE instance_id = ?`, instance)
+		},
+		MaxAttemptCount: func(ctx context.Context, p core.Provider, instance string) (n uint32, err error) {
+			found, err := sqliteprovider.QueryRow(ctx, p.(conformed).Provider,
+				`SELECT max(attempt_count) FROM orchestrator_queue WHERE instance_id = ?`, []any{instance}, &n)
+			if err == nil && !found {
+				err = errors.New("no row")
+			}
+			return n, err
+		},
+	}
+	if !c.memory {
+		h.WithClockOffset = func(ctx context.Context, p core.Provider, d time.Duration) (core.Provider, error) {
+			q, err := c.open(ctx, p.(conformed).path, core.OffsetClock(core.SystemClock(), d))
+			if err == nil {
+				t.Cleanup(func() { _ = q.(conformed).Close() })
+			}
+			return q, err
+		}
+	}
+	return h
+}
