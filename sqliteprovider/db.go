@@ -14,6 +14,8 @@ const (
 	sqlBeginWrite = `BEGIN IMMEDIATE`
 	sqlCommit     = `COMMIT`
 	sqlRollback   = `ROLLBACK`
+	sqlFlush      = `PRAGMA synchronous = FULL`
+	sqlNoFlush    = `PRAGMA synchronous = NORMAL`
 
 	// readers is how many connections read a file beside the one that writes.
 	readers = 4
@@ -31,6 +33,8 @@ const (
 type conn struct {
 	*sql.Conn
 	prepared map[string]*sql.Stmt
+	// flush is the statement that says whether commits go through to the disk.
+	flush string
 }
 
 func newConn(ctx context.Context, db *sql.DB) (*conn, error) {
@@ -166,6 +170,10 @@ type tx struct {
 	// now is the time after the lock was taken, epoch milliseconds: a lease
 	// that began before the wait could be over already.
 	now int64
+	// claim marks a transaction that only takes or extends leases. Its commit
+	// is not flushed to the disk: a machine that loses it has lost their
+	// holders too. It goes there with the next that is.
+	claim bool
 	// turns and work say which queue has something new once this is committed.
 	turns, work bool
 }
@@ -183,7 +191,15 @@ func (t *tx) rows(query string, args []any, scan func(*sql.Rows) error) error {
 // write calls f in a transaction, which is committed unless f returns an error,
 // and wakes those who wait for what it brought.
 func (p *Provider) write(ctx context.Context, op string, f func(*tx) error) error {
-	t := &tx{ctx: context.WithoutCancel(ctx)}
+	return p.writeTx(ctx, op, &tx{ctx: context.WithoutCancel(ctx)}, f)
+}
+
+// lease is write for a transaction that only takes or extends leases.
+func (p *Provider) lease(ctx context.Context, op string, f func(*tx) error) error {
+	return p.writeTx(ctx, op, &tx{ctx: context.WithoutCancel(ctx), claim: true}, f)
+}
+
+func (p *Provider) writeTx(ctx context.Context, op string, t *tx, f func(*tx) error) error {
 	if err := p.transact(ctx, sqlBeginWrite, t, f); err != nil {
 		return classify(ctx, op, err)
 	}
@@ -201,6 +217,16 @@ func (p *Provider) transact(ctx context.Context, begin string, t *tx, f func(*tx
 		return err
 	}
 	defer p.writer.release(t.conn)
+	flush := sqlFlush
+	if t.claim {
+		flush = sqlNoFlush
+	}
+	if t.flush != flush {
+		if _, err := t.exec(flush); err != nil {
+			return err
+		}
+		t.flush = flush
+	}
 	err = p.whileBusy(ctx, func() error {
 		_, err := t.exec(begin)
 		return err

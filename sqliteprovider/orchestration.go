@@ -179,7 +179,7 @@ func (p *Provider) RenewOrchestrationItemLock(ctx context.Context, a core.RenewL
 	if err := requirePositive("ExtendFor", a.ExtendFor); err != nil {
 		return classify(ctx, opRenewOrchestration, err)
 	}
-	return p.write(ctx, opRenewOrchestration, func(t *tx) error {
+	return p.lease(ctx, opRenewOrchestration, func(t *tx) error {
 		n, err := t.exec(sqlRenewInstance, a.LockToken, t.now, after(t.now, a.ExtendFor))
 		if err == nil && n == 0 {
 			err = core.ErrLockLost

@@ -77,7 +77,7 @@ func poll[T any](ctx context.Context, p *Provider, q queue[T], timeout time.Dura
 		}
 		if ready {
 			var claimed *T
-			err := p.write(ctx, q.op, func(t *tx) (err error) {
+			err := p.lease(ctx, q.op, func(t *tx) (err error) {
 				claimed, err = q.claim(t)
 				return err
 			})

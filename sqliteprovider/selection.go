@@ -10,11 +10,12 @@ import (
 const (
 	// Both find the oldest activity that is visible at ?1, not locked, and not
 	// bound to the session of another owner than ?2; NULL stands for a fetch
-	// that takes none that is bound.
+	// that takes none that is bound. The plus keeps the planner from collecting
+	// all that is visible in order to sort it.
 	sqlOldestOfAll = `
 SELECT w.id
   FROM worker_queue w
- WHERE w.visible_at <= ?1
+ WHERE +w.visible_at <= ?1
    AND (w.lock_token IS NULL OR w.locked_until <= ?1)
    AND (w.session_id IS NULL OR (?2 IS NOT NULL AND NOT EXISTS (
           SELECT 1 FROM sessions s
@@ -30,7 +31,7 @@ SELECT min((
   SELECT w.id
     FROM worker_queue w
    WHERE w.tag IS wanted.tag
-     AND w.visible_at <= ?1
+     AND +w.visible_at <= ?1
      AND (w.lock_token IS NULL OR w.locked_until <= ?1)
      AND (w.session_id IS NULL OR (?2 IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM sessions s

@@ -41,7 +41,7 @@ func (p *Provider) RenewSessionLock(ctx context.Context, a core.RenewSessionLock
 	if len(a.OwnerIDs) == 0 {
 		return 0, p.checkOpen(ctx, opRenewSession)
 	}
-	err = p.write(ctx, opRenewSession, func(t *tx) error {
+	err = p.lease(ctx, opRenewSession, func(t *tx) error {
 		idleSince := t.now - after(0, a.IdleTimeout)
 		done := map[string]bool{}
 		for _, owner := range a.OwnerIDs {

@@ -197,7 +197,7 @@ func (p *Provider) RenewWorkItemLock(ctx context.Context, a core.RenewLockParams
 	if err := requirePositive("ExtendFor", a.ExtendFor); err != nil {
 		return classify(ctx, opRenewWorkItem, err)
 	}
-	return p.write(ctx, opRenewWorkItem, func(t *tx) error {
+	return p.lease(ctx, opRenewWorkItem, func(t *tx) error {
 		return t.useActivity(sqlRenewActivity, a.LockToken, t.now, after(t.now, a.ExtendFor))
 	})
 }
