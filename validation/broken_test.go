@@ -35,6 +35,9 @@ type broken struct {
 	stats       call[core.GetInstanceStatsParams, *core.SystemStats]
 	value       call[core.GetKVValueParams, *string]
 	values      call[core.GetKVAllValuesParams, map[string]string]
+	appendTo    act[core.AppendWithExecutionParams]
+
+	admin *brokenAdmin // nil for a sound one
 }
 
 func (b *broken) Unwrap() core.Provider { return b.Provider }
@@ -123,4 +126,8 @@ func (b *broken) GetKVValue(ctx context.Context, a core.GetKVValueParams) (*stri
 
 func (b *broken) GetKVAllValues(ctx context.Context, a core.GetKVAllValuesParams) (map[string]string, error) {
 	return do(ctx, b, b.values, core.Provider.GetKVAllValues, a)
+}
+
+func (b *broken) AppendWithExecution(ctx context.Context, a core.AppendWithExecutionParams) error {
+	return doAct(ctx, b, b.appendTo, core.Provider.AppendWithExecution, a)
 }

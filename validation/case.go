@@ -103,8 +103,7 @@ func (c Case) try(ctx context.Context, h Harness) outcome {
 		finished := false
 		defer func() {
 			if v := recover(); v != nil {
-				stack := make([]byte, 16<<10)
-				t.fail(fmt.Sprintf("panic: %v\n%s", v, stack[:runtime.Stack(stack, false)]))
+				t.failPanic(v)
 			} else if !finished && !t.ended() {
 				t.fail("the harness ended the case")
 			}

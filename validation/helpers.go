@@ -227,7 +227,12 @@ func (t *trial) atOnce(n int, stagger time.Duration, f func(i int)) {
 	done := make(chan struct{})
 	for i := range n {
 		go func() {
-			defer func() { done <- struct{}{} }()
+			defer func() {
+				if v := recover(); v != nil {
+					t.failPanic(v)
+				}
+				done <- struct{}{}
+			}()
 			time.Sleep(time.Duration(i) * stagger)
 			f(i)
 		}()

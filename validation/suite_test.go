@@ -58,12 +58,22 @@ func short() validation.Harness {
 
 // breaking puts what is broken between a harness and its provider.
 func breaking(h validation.Harness, b broken, edit ...func(*validation.Harness)) validation.Harness {
+	return breakingAnew(h, func() broken { return b }, edit...)
+}
+
+// breakingAnew is breaking with functions that keep state for each provider.
+func breakingAnew(h validation.Harness, anew func() broken, edit ...func(*validation.Harness)) validation.Harness {
 	sound := h.NewProvider
 	h.NewProvider = func(ctx context.Context) (core.Provider, error) {
 		p, err := sound(ctx)
-		b := b
+		b := anew()
 		b.Provider = p
-		return &b, err
+		if b.admin == nil {
+			return &b, err
+		}
+		a := *b.admin
+		a.broken, a.Admin = &b, inner(p)
+		return &a, err
 	}
 	for _, f := range edit {
 		f(&h)

@@ -85,6 +85,12 @@ func (t *trial) fail(message string) {
 	t.result.failures = append(t.result.failures, message)
 }
 
+// failPanic records what a goroutine of the case has recovered from.
+func (t *trial) failPanic(v any) {
+	stack := make([]byte, 16<<10)
+	t.fail(fmt.Sprintf("panic: %v\n%s", v, stack[:runtime.Stack(stack, false)]))
+}
+
 func (t *trial) note(name, version string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
