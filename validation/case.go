@@ -16,6 +16,8 @@ type Case struct {
 	Category string
 	// Rule says what must hold.
 	Rule string
+	// Extra says that the case goes beyond the catalogue; see [Extra].
+	Extra bool
 	// Contract names the parts of the provider contract that the rule is from.
 	Contract string
 
@@ -84,7 +86,7 @@ func (c Case) check(ctx context.Context, h Harness) Result {
 		default:
 			r.Outcome = Passed
 		}
-		r.provider, r.version = t.name, t.version
+		r.provider, r.version, r.Seed = t.name, t.version, t.seed
 		return r
 	}
 }
@@ -94,7 +96,11 @@ const stuckAfter = 5 * time.Second
 
 // try runs the case once, in a goroutine of its own so that a failure can end it.
 func (c Case) try(ctx context.Context, h Harness) outcome {
-	ctx, cancel := context.WithTimeoutCause(ctx, h.CaseTimeout, fmt.Errorf("the case took longer than %v", h.CaseTimeout))
+	timeout := h.CaseTimeout
+	if c.Extra {
+		timeout *= time.Duration(h.Scale)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("the case took longer than %v", timeout))
 	defer cancel()
 	t := &trial{ctx: ctx, h: h}
 	done := make(chan struct{})
@@ -139,7 +145,8 @@ func (c Case) prepareAndRun(t *trial) {
 	c.run(t)
 }
 
-// Cases returns the suite in the order of the catalogue.
+// Cases returns the cases of the catalogue, in its order. For what goes beyond it
+// see [Extra].
 func Cases() []Case {
 	return slices.Concat(
 		atomicity,

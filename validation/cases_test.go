@@ -29,3 +29,21 @@ func TestCatalogue(t *testing.T) {
 		t.Errorf("the suite (+) differs from the catalogue (-)\n%s", diff)
 	}
 }
+
+// TestExtra checks that what goes beyond the catalogue is told apart from it.
+func TestExtra(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, c := range validation.Cases() {
+		seen[c.Name] = true
+		if c.Extra {
+			t.Errorf("%s is of the catalogue", c.Name)
+		}
+	}
+	for _, c := range validation.Extra() {
+		if seen[c.Name] || !c.Extra || !strings.HasSuffix(c.Rule, ".") || c.Contract == "" {
+			t.Errorf("%s: seen %t, extra %t, rule %q, contract %q", c.Name, seen[c.Name], c.Extra, c.Rule, c.Contract)
+		}
+		seen[c.Name] = true
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/duroxide/duroxide-go/core"
@@ -36,6 +37,13 @@ type Harness struct {
 	CaseTimeout time.Duration
 	// RequireAll makes a failure of every case that would be skipped.
 	RequireAll bool
+
+	// Seed makes the random cases repeat what they did; zero is the environment's
+	// DUROXIDE_VALIDATION_SEED, and a new one without it. Results tell it.
+	Seed uint64
+	// Scale makes the random cases that many times longer; zero is the
+	// environment's DUROXIDE_VALIDATION_SCALE, and 1 without it.
+	Scale int
 
 	// CorruptHistory overwrites every stored event of the instance, in the store
 	// of p, with something that cannot be decoded. Optional.
@@ -85,6 +93,28 @@ func (h Harness) withDefaults() (Harness, error) {
 	if h.Parallel < 0 {
 		return h, fmt.Errorf("validation: the harness has a Parallel of %d", h.Parallel)
 	}
+	return h.withRandomness()
+}
+
+// withRandomness fills in the seed and the scale.
+func (h Harness) withRandomness() (Harness, error) {
+	var err error
+	if h.Seed == 0 {
+		if h.Seed, err = seedFrom(env(envSeed)); err != nil {
+			return h, fmt.Errorf("validation: the environment's %s: %w", envSeed, err)
+		}
+	}
+	if text := env(envScale); h.Scale == 0 && text != "" {
+		if h.Scale, err = strconv.Atoi(text); err != nil {
+			return h, fmt.Errorf("validation: the environment's %s: %w", envScale, err)
+		}
+	}
+	if h.Scale == 0 {
+		h.Scale = 1
+	}
+	if h.Scale < 0 {
+		return h, fmt.Errorf("validation: the harness has a Scale of %d", h.Scale)
+	}
 	return h, nil
 }
 
@@ -95,6 +125,7 @@ const (
 	needsCorruptHistory need = iota
 	needsMaxAttemptCount
 	needsEngine
+	needsClockOffset
 	needsAdminReader
 	needsAdminDeleter
 	needsAdminPruner
@@ -109,6 +140,8 @@ func (n need) missing(h *Harness, p core.Provider) string {
 		return unless(h.MaxAttemptCount != nil, "the harness has no MaxAttemptCount")
 	case needsEngine:
 		return unless(h.StartEngine != nil, "the harness has no StartEngine")
+	case needsClockOffset:
+		return unless(h.WithClockOffset != nil, "the harness has no WithClockOffset")
 	case needsAdminReader:
 		return unless(has[core.AdminReader](p), "the provider does not implement core.AdminReader")
 	case needsAdminDeleter:

@@ -86,8 +86,13 @@ func (t *trial) tryAck(turn *core.OrchestrationItem, a ack) error {
 	if a.exec == 0 {
 		a.exec = turn.ExecutionID
 	}
-	return t.p.AckOrchestrationItem(t.ctx, core.AckOrchestrationItemParams{
-		LockToken: turn.LockToken, ExecutionID: a.exec, HistoryDelta: a.events,
+	return t.tryAckOn(t.p, turn, a.exec, a)
+}
+
+// tryAckOn acknowledges a turn of an execution on any provider.
+func (t *trial) tryAckOn(p core.Provider, turn *core.OrchestrationItem, exec uint64, a ack) error {
+	return p.AckOrchestrationItem(t.ctx, core.AckOrchestrationItemParams{
+		LockToken: turn.LockToken, ExecutionID: exec, HistoryDelta: a.events,
 		WorkerItems: a.work, OrchestratorItems: a.messages, Metadata: a.meta, CancelledActivities: a.cancelled,
 	})
 }

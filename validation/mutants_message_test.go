@@ -83,7 +83,7 @@ var messageMutants = []mutant{
 	{"queue messages for nobody are kept", "TestOrphanQueueMessagesDropped", still(broken{
 		send: func(p core.Provider, ctx context.Context, a core.EnqueueForOrchestratorParams) error {
 			if m, ok := a.Item.(core.QueueMessageItem); ok {
-				a.Item = core.ExternalRaisedItem{Instance: m.Instance, Name: m.Name, Data: m.Data}
+				a.Item = core.ExternalRaisedItem(m)
 			}
 			return p.EnqueueForOrchestrator(ctx, a)
 		},

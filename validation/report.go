@@ -37,6 +37,8 @@ type Result struct {
 	// too slow for the time that they had.
 	Tries   int
 	Elapsed time.Duration
+	// Seed is what a random case drew its numbers from, zero for the others.
+	Seed uint64
 
 	provider, version string
 }
@@ -53,9 +55,12 @@ func (r Result) MarshalJSON() ([]byte, error) {
 		Failures  []string `json:"failures,omitempty"`
 		Tries     int      `json:"tries"`
 		ElapsedMs int64    `json:"elapsed_ms"`
+		Extra     bool     `json:"extra,omitempty"`
+		Seed      uint64   `json:"seed,omitempty"`
 	}{
 		r.Case.Name, r.Case.Category, r.Case.Rule, r.Case.Contract,
 		r.Outcome, r.Reason, r.Failures, r.Tries, r.Elapsed.Milliseconds(),
+		r.Case.Extra, r.Seed,
 	})
 }
 
@@ -73,7 +78,11 @@ func (r Result) String() string {
 
 // explain tells what was wrong, and the rule.
 func (r Result) explain() string {
-	return fmt.Sprintf("%s\nrule: %s (contract %s)", strings.Join(r.Failures, "\n"), r.Case.Rule, r.Case.Contract)
+	seed := ""
+	if r.Seed != 0 {
+		seed = fmt.Sprintf("seed: %d\n", r.Seed)
+	}
+	return fmt.Sprintf("%s\n%srule: %s (contract %s)", strings.Join(r.Failures, "\n"), seed, r.Case.Rule, r.Case.Contract)
 }
 
 // Report is what became of the cases that ran.
@@ -83,9 +92,11 @@ type Report struct {
 	Version  string `json:"version"`
 	// LongPolls says which half of the polling cases applied.
 	LongPolls bool `json:"long_polls"`
-	// Counts holds the number of results for each outcome.
-	Counts  map[Outcome]int `json:"counts"`
-	Results []Result        `json:"results"`
+	// Counts holds the number of results of the catalogue's cases for each outcome.
+	Counts map[Outcome]int `json:"counts"`
+	// ExtraCounts does so for those beyond the catalogue.
+	ExtraCounts map[Outcome]int `json:"extra_counts,omitempty"`
+	Results     []Result        `json:"results"`
 }
 
 // String returns the summary in one line.
@@ -94,8 +105,15 @@ func (r Report) String() string {
 	if r.LongPolls {
 		half = "long"
 	}
-	return fmt.Sprintf("%s %s, %s polling: %d passed, %d failed, %d skipped, %d not applicable",
-		r.Provider, r.Version, half, r.Counts[Passed], r.Counts[Failed], r.Counts[Skipped], r.Counts[NotApplicable])
+	s := fmt.Sprintf("%s %s, %s polling: %s", r.Provider, r.Version, half, counted(r.Counts))
+	if r.ExtraCounts != nil {
+		s += "; beyond the catalogue: " + counted(r.ExtraCounts)
+	}
+	return s
+}
+
+func counted(n map[Outcome]int) string {
+	return fmt.Sprintf("%d passed, %d failed, %d skipped, %d not applicable", n[Passed], n[Failed], n[Skipped], n[NotApplicable])
 }
 
 // Err returns an error that tells every failure, nil if there is none.
@@ -110,10 +128,14 @@ func (r Report) Err() error {
 }
 
 func (r *Report) add(result Result) {
-	if r.Counts == nil {
-		r.Counts = map[Outcome]int{}
+	counts := &r.Counts
+	if result.Case.Extra {
+		counts = &r.ExtraCounts
 	}
-	r.Counts[result.Outcome]++
+	if *counts == nil {
+		*counts = map[Outcome]int{}
+	}
+	(*counts)[result.Outcome]++
 	r.Results = append(r.Results, result)
 	if result.provider != "" {
 		r.Provider, r.Version = result.provider, result.version
@@ -128,7 +150,7 @@ func Check(ctx context.Context, h Harness, cases ...Case) (Report, error) {
 		return Report{}, err
 	}
 	if len(cases) == 0 {
-		cases = Cases()
+		cases = append(Cases(), Extra()...)
 	}
 	results := make([]Result, len(cases))
 	slots := make(chan struct{}, h.Parallel)

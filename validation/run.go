@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Run is a provider's whole test: it runs every case as a subtest
+// Run is a provider's whole test: it runs every case of the suite, [Cases] and [Extra], as a subtest
 // "<category>/<name>" of t, side by side, and logs the summary.
 //
 // It calls newHarness once with t, to learn how to run, and once with the
@@ -23,7 +23,7 @@ func Run(t *testing.T, newHarness func(t *testing.T) Harness) {
 	// and the number of processors is no bound for that.
 	slots := make(chan struct{}, h.Parallel)
 	var categories sync.WaitGroup
-	for category := range byCategory(Cases()) {
+	for category := range byCategory(append(Cases(), Extra()...)) {
 		categories.Go(func() {
 			t.Run(category[0].Category, func(t *testing.T) {
 				var cases sync.WaitGroup
@@ -53,6 +53,9 @@ func (r Result) tell(t *testing.T) {
 	t.Helper()
 	if r.Tries > 1 {
 		t.Logf("started %d times: the steps were too slow for the time that they had", r.Tries)
+	}
+	if r.Seed != 0 && r.Outcome == Passed {
+		t.Logf("seed %d", r.Seed)
 	}
 	switch r.Outcome {
 	case Failed:

@@ -38,6 +38,7 @@ type outcome struct {
 	// slow says which time was over when the first failure was found.
 	slow          string
 	name, version string
+	seed          uint64 // 0 if nothing was random
 }
 
 // errorf records a failure and lets the case go on.
@@ -76,11 +77,7 @@ func (t *trial) fail(message string) {
 		t.result.failures = append(t.result.failures, context.Cause(t.ctx).Error())
 	}
 	if len(t.result.failures) == 0 {
-		for _, w := range t.windows {
-			if over := time.Since(w.begin); !w.closed && over >= w.length {
-				t.result.slow = fmt.Sprintf("the steps took %v where %s allowed %v", over.Round(time.Millisecond), w.what, w.length)
-			}
-		}
+		t.result.slow = t.tooSlow()
 	}
 	t.result.failures = append(t.result.failures, message)
 }
@@ -89,6 +86,16 @@ func (t *trial) fail(message string) {
 func (t *trial) failPanic(v any) {
 	stack := make([]byte, 16<<10)
 	t.fail(fmt.Sprintf("panic: %v\n%s", v, stack[:runtime.Stack(stack, false)]))
+}
+
+// tooSlow says which open window is over, empty if none is.
+func (t *trial) tooSlow() (slow string) {
+	for _, w := range t.windows {
+		if over := time.Since(w.begin); !w.closed && over >= w.length {
+			slow = fmt.Sprintf("the steps took %v where %s allowed %v", over.Round(time.Millisecond), w.what, w.length)
+		}
+	}
+	return slow
 }
 
 func (t *trial) note(name, version string) {
