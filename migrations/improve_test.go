@@ -51,8 +51,7 @@ func nowMs() int64 { return time.Now().UnixMilli() }
 
 // code is the SQLSTATE of an error, "" without one.
 func code(err error) string {
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) {
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pgErr.Code
 	}
 	if err != nil {
