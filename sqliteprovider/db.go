@@ -178,7 +178,9 @@ type tx struct {
 	turns, work bool
 }
 
-func (t *tx) exec(query string, args ...any) (int64, error) { return t.conn.exec(t.ctx, query, args...) }
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	return t.conn.exec(t.ctx, query, args...)
+}
 
 func (t *tx) row(query string, args []any, dst ...any) (bool, error) {
 	return t.conn.row(t.ctx, query, args, dst...)

@@ -76,6 +76,10 @@ var brings = map[string][]string{
 		"github.com/jackc/pgpassfile", "github.com/jackc/pgservicefile", "github.com/jackc/puddle/v2",
 		"golang.org/x/sync", "golang.org/x/text",
 	},
+	"modernc.org/sqlite": {
+		"github.com/dustin/go-humanize", "github.com/google/uuid", "github.com/mattn/go-isatty", "github.com/ncruces/go-strftime",
+		"github.com/remyoudompheng/bigfft", "golang.org/x/sys", "modernc.org/libc", "modernc.org/mathutil", "modernc.org/memory",
+	},
 	"github.com/fergusstrange/embedded-postgres": {pq, "github.com/xi2/xz"},
 }
 
