@@ -165,6 +165,9 @@ func TestEveryMessageIsConsumedOnce(t *testing.T) {
 					got, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r [2]string, err error) {
 						return r, row.Scan(&r[0], &r[1])
 					})
+					if code(err) == "40P01" && !v.improved {
+						continue // its fetches deadlock, which has a test of its own
+					}
 					if err != nil {
 						t.Error(err)
 						return
@@ -179,7 +182,7 @@ func TestEveryMessageIsConsumedOnce(t *testing.T) {
 					time.Sleep(time.Duration(rand.IntN(25)) * time.Millisecond)
 					// One activity for each message of the turn.
 					_, err = conn.Exec(t.Context(), `SELECT ack_orchestration_item($1, $2, 1, '[]', $3::text::jsonb, '[]', '{}')`, got[0][0], nowMs()-1000, got[0][1])
-					if err != nil && code(err) != "P0001" {
+					if err != nil && code(err) != "P0001" && (v.improved || code(err) != "40P01") {
 						t.Error(err)
 					}
 				}

@@ -181,7 +181,11 @@ func (w *walk) draw(i *modelInstance) (exec uint64, a ack) {
 	for range w.r.IntN(3) {
 		id := core.ActivityIdentifier{Instance: i.id, ExecutionID: 9, ActivityID: 9}
 		if n := len(w.activities); n > 0 {
-			id = identify(w.activities[w.r.IntN(n)].item)
+			// A turn cancels only its own instance's activities; a provider may
+			// take the instance from the lock.
+			if own := identify(w.activities[w.r.IntN(n)].item); own.Instance == i.id {
+				id = own
+			}
 		}
 		a.cancelled = append(a.cancelled, id)
 	}
