@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -23,9 +24,12 @@ func prepareSchema(ctx context.Context, db *database, schema string) (unlock fun
 	if err != nil {
 		return nil, err
 	}
-	// Closing the session is what unlocks.
+	// Closing the session unlocks too, but only when the server gets to it.
 	end := func() {
-		_ = conn.Conn().Close(context.WithoutCancel(ctx)) // nobody can do anything about it
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
+		defer cancel()
+		_, _ = conn.Exec(ctx, `SELECT pg_advisory_unlock_all()`) // then the close does it
+		_ = conn.Conn().Close(ctx)                               // nobody can do anything about it
 		conn.Release()
 	}
 	defer func() {
@@ -50,6 +54,9 @@ func prepareSchema(ctx context.Context, db *database, schema string) (unlock fun
 	}
 	return end, nil
 }
+
+// unlockTimeout bounds the end of the session that holds the lock.
+const unlockTimeout = 5 * time.Second
 
 // recreate leaves the schema with nothing in it but the marker.
 func recreate(ctx context.Context, tx pgx.Tx, schema string) error {
