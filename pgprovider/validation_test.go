@@ -40,6 +40,7 @@ func conformanceHarness(longPolls bool, mode string) func(t *testing.T) validati
 		return validation.Harness{
 			LongPolls:      longPolls,
 			ShortPollBound: 500 * time.Millisecond,
+			CaseTimeout:    10 * time.Minute, // a busy machine needs a minute for the random histories
 			NewProvider: func(ctx context.Context) (core.Provider, error) {
 				db := migrationstest.New(t)
 				url := db.URL
