@@ -73,7 +73,11 @@ func conformanceHarness(longPolls bool, mode string) func(t *testing.T) validati
 				}
 				return conformed{p, db}, nil
 			},
-			Close: func(_ context.Context, p core.Provider) error { return p.(conformed).Close() },
+			Close: func(_ context.Context, p core.Provider) error {
+				c := p.(conformed)
+				defer c.db.Pool.Close() // its connections are not kept for the end of the test
+				return c.Close()
+			},
 			CorruptHistory: func(ctx context.Context, p core.Provider, instance string) error {
 				c := p.(conformed)
 				_, err := c.db.Pool.Exec(ctx, `UPDATE `+c.table("history")+` SET event_data = '{"garbage": true}' WHERE instance_id = $1`, instance)
