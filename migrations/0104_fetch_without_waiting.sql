@@ -213,7 +213,7 @@ DECLARE
     v_time bigint;
     v_id bigint;
     v_expired bigint;
-    v_look_at_expired boolean := true;
+    v_taken bigint[] := '{}'; -- expired claims that others take at this moment
     v_takes_sessions boolean := p_owner_id IS NOT NULL AND p_session_lock_timeout_ms IS NOT NULL;
     v_session text;
     v_lost text[] := '{}'; -- sessions that others took since the search
@@ -225,30 +225,28 @@ BEGIN
     LOOP
         -- Claims that ran out are few, and an index finds those that can have. A
         -- sum for the order, so that the rows are not searched by the primary key.
-        v_expired := NULL;
-        IF v_look_at_expired THEN
-            SELECT w.id INTO v_expired
-              FROM worker_queue w
-             WHERE CASE WHEN w.lock_token IS NOT NULL THEN coalesce(w.dxgo_claimed_until, 0) END <= p_now_ms
-               AND w.locked_until <= p_now_ms
-               AND w.visible_at <= v_now
-               AND CASE p_tag_mode
-                       WHEN 'tags' THEN w.tag = ANY (p_tag_filter)
-                       WHEN 'default_and' THEN w.tag IS NULL OR w.tag = ANY (p_tag_filter)
-                       WHEN 'any' THEN true
-                       ELSE w.tag IS NULL
-                   END
-               AND (w.session_id IS NULL
-                    OR (v_takes_sessions
-                        AND w.session_id <> ALL (v_lost)
-                        AND NOT EXISTS (SELECT 1
-                                          FROM sessions s
-                                         WHERE s.session_id = w.session_id
-                                           AND s.locked_until > p_now_ms
-                                           AND s.worker_id <> p_owner_id)))
-             ORDER BY w.id + 0
-             LIMIT 1;
-        END IF;
+        SELECT w.id INTO v_expired
+          FROM worker_queue w
+         WHERE CASE WHEN w.lock_token IS NOT NULL THEN coalesce(w.dxgo_claimed_until, 0) END <= p_now_ms
+           AND w.locked_until <= p_now_ms
+           AND w.id <> ALL (v_taken)
+           AND w.visible_at <= v_now
+           AND CASE p_tag_mode
+                   WHEN 'tags' THEN w.tag = ANY (p_tag_filter)
+                   WHEN 'default_and' THEN w.tag IS NULL OR w.tag = ANY (p_tag_filter)
+                   WHEN 'any' THEN true
+                   ELSE w.tag IS NULL
+               END
+           AND (w.session_id IS NULL
+                OR (v_takes_sessions
+                    AND w.session_id <> ALL (v_lost)
+                    AND NOT EXISTS (SELECT 1
+                                      FROM sessions s
+                                     WHERE s.session_id = w.session_id
+                                       AND s.locked_until > p_now_ms
+                                       AND s.worker_id <> p_owner_id)))
+         ORDER BY w.id + 0
+         LIMIT 1;
 
         -- What nobody has claimed. Ordered by token and id, which is the order of
         -- an index: rows that are claimed are not even passed by.
@@ -283,9 +281,7 @@ BEGIN
              WHERE w.id = v_expired AND w.lock_token IS NOT NULL AND w.locked_until <= p_now_ms
                FOR UPDATE OF w SKIP LOCKED;
             IF NOT FOUND THEN
-                -- Another worker takes it. Others that ran out are found by the
-                -- next call.
-                v_look_at_expired := false;
+                v_taken := v_taken || v_expired;
                 CONTINUE;
             END IF;
         END IF;

@@ -211,6 +211,32 @@ func TestP5WorkersPassByClaimedRows(t *testing.T) {
 	})
 }
 
+// After a crash many claims run out at once. Workers that come together each get one,
+// and none is told that there is nothing.
+func TestP5ExpiredClaimsForEverybody(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(v variant) {
+		v.fillActivities(10, 10)
+		v.exec(`UPDATE {S}.worker_queue SET locked_until = 1`)
+		if v.improved {
+			v.exec(`UPDATE {S}.worker_queue SET dxgo_claimed_until = 1`)
+		}
+		seen := map[string]bool{}
+		for range 10 { // each claim stays uncommitted
+			conn := v.connect()
+			v.execOn(conn, `BEGIN`)
+			var item string
+			if err := conn.QueryRow(v.Context(), `SELECT out_work_item FROM fetch_work_item($1, 60000)`, nowMs()).Scan(&item); err != nil {
+				v.Fatalf("after %d: %v", len(seen), err)
+			}
+			seen[item] = true
+		}
+		if len(seen) != 10 {
+			v.Errorf("got %v", seen)
+		}
+	})
+}
+
 // The old look-ahead compared an expression.
 func TestP6LookAheadUsesIndexes(t *testing.T) {
 	t.Parallel()

@@ -397,6 +397,64 @@ func TestDefect3AckDuringDeletion(t *testing.T) {
 	})
 }
 
+// The status was checked before the instance was locked.
+func TestDefect15DeletionChecksUnderItsLocks(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(v variant) {
+		v.enqueue("i", `{"CancelInstance": {}}`, 0)
+		v.ack(v.claim(time.Minute).token, nowMs(), ack{metadata: `{"orchestration_name": "A", "orchestration_version": "1", "status": "Completed"}`})
+		v.enqueue("i", `{"CancelInstance": {}}`, 0)
+		r := v.claim(time.Minute)
+		other := v.connect()
+		v.execOn(other, `BEGIN`)
+		v.execOn(other, ackSQL, ack{execution: 2}.args(r.token, nowMs())...) // begins another execution
+		done := v.background(deleteSQL, []string{"i"}, false)
+		v.blocked(1)
+		v.execOn(other, `COMMIT`)
+		is(v, "error of the deletion", code(<-done), "", "P0001")
+		is(v, "running instances", v.rows(`SELECT instance_id FROM {S}.list_instances_by_status('Running')`), []string{}, []string{"i"})
+	})
+}
+
+// A list that is too long for advisory locks relies on the locks of the rows.
+func TestLargeDeletionAgainstATurn(t *testing.T) {
+	t.Parallel()
+	for _, first := range []string{"deletion", "turn"} {
+		t.Run(first+" first", func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			list := []string{"i"}
+			for n := range 1000 {
+				list = append(list, fmt.Sprint("unknown", n))
+			}
+			f.enqueue("i", `{"CancelInstance": {}}`, 0)
+			f.ack(f.claim(time.Minute).token, nowMs(), ack{metadata: started})
+			f.enqueue("i", `{"CancelInstance": {}}`, 0)
+			turn := ack{metadata: started, history: `[{"event_id": 1, "event_type": "E", "event_data": "1"}]`}.args(f.claim(time.Minute).token, nowMs())
+			deletion := []any{list, true}
+
+			other := f.connect()
+			f.execOn(other, `BEGIN`)
+			var done <-chan error
+			want := ""
+			if first == "deletion" {
+				f.execOn(other, deleteSQL, deletion...)
+				done, want = f.background(ackSQL, turn...), "P0001"
+			} else {
+				f.execOn(other, ackSQL, turn...)
+				done = f.background(deleteSQL, deletion...)
+			}
+			f.blocked(1)
+			f.execOn(other, `COMMIT`)
+			if got := code(<-done); got != want {
+				t.Errorf("error %q, want %q", got, want)
+			}
+			f.want([]string{"0|0|0|0"}, `SELECT (SELECT count(*) FROM {S}.instances), (SELECT count(*) FROM {S}.executions),
+				(SELECT count(*) FROM {S}.history), count(*) FROM {S}.orchestrator_queue`)
+		})
+	}
+}
+
 // A renewal locked the claim and then its messages, everybody else the messages
 // first.
 func TestDefect3RenewalDeadlock(t *testing.T) {
