@@ -220,7 +220,7 @@ func (p *Provider) transact(ctx context.Context, begin string, t *tx, f func(*tx
 	}
 	defer p.writer.release(t.conn)
 	flush := sqlFlush
-	if t.claim {
+	if t.claim || p.noFlush {
 		flush = sqlNoFlush
 	}
 	if t.flush != flush {

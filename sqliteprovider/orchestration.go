@@ -84,7 +84,7 @@ func (p *Provider) FetchOrchestrationItem(ctx context.Context, a core.FetchOrche
 		filter.low, filter.high = packMin(first.Min), packMax(first.Max)
 	}
 	return poll(ctx, p, queue[core.OrchestrationItem]{
-		op: opFetchOrchestration, bell: &p.turns,
+		op: opFetchOrchestration, bell: p.turns,
 		look: func(ctx context.Context, c *conn, now int64) (bool, int64, error) {
 			var instance string
 			ready, err := c.row(ctx, sqlCandidate, []any{now, filter.low, filter.high}, &instance)

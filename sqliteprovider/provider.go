@@ -44,7 +44,10 @@ type Provider struct {
 	busyTimeout     time.Duration
 	longPolls       bool
 
-	turns, work bell // ring for the orchestrator and the worker queue
+	// noFlush leaves it to the system when commits reach the disk. Tests set it.
+	noFlush bool
+
+	turns, work *bell // ring for the orchestrator and the worker queue
 
 	watcher sync.WaitGroup // looks for changes of other processes
 	wanted  chan struct{}  // tells it that somebody waits
@@ -95,6 +98,7 @@ func open(ctx context.Context, path string, o Options) (*Provider, error) {
 		db:    sql.OpenDB(connector),
 		clock: o.Clock, log: o.Logger, busyTimeout: o.BusyTimeout, longPolls: !o.DisableLongPoll,
 		writer: newPool(1), readers: newPool(readers), wanted: make(chan struct{}, 1),
+		turns: &bell{}, work: &bell{},
 	}
 	p.closing, p.close = context.WithCancelCause(context.WithoutCancel(ctx))
 	if err := p.start(ctx, path == memory); err != nil {

@@ -98,7 +98,7 @@ func (p *Provider) FetchWorkItem(ctx context.Context, a core.FetchWorkItemParams
 		bad  error
 	}
 	claimed, err := poll(ctx, p, queue[claim]{
-		op: opFetchWorkItem, bell: &p.work,
+		op: opFetchWorkItem, bell: p.work,
 		look: func(ctx context.Context, c *conn, now int64) (bool, int64, error) {
 			_, found, err := s.oldest(ctx, c, now)
 			if found || err != nil {
