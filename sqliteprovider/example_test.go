@@ -1,0 +1,70 @@
+package sqliteprovider_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/duroxide/duroxide-go/core"
+	"github.com/duroxide/duroxide-go/sqliteprovider"
+)
+
+// What one process has stored is there for the next.
+func Example() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "orders.db")
+
+	provider, err := sqliteprovider.Open(ctx, path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = provider.EnqueueForOrchestrator(ctx, core.EnqueueForOrchestratorParams{
+		Item: core.StartOrchestrationItem{Instance: "order-7", Orchestration: "checkout", Input: "{}", ExecutionID: 1},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := provider.Close(); err != nil {
+		log.Fatal(err)
+	}
+
+	provider, err = sqliteprovider.Open(ctx, path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer provider.Close()
+	turn, err := provider.FetchOrchestrationItem(ctx, core.FetchOrchestrationItemParams{
+		LockTimeout: 5 * time.Second,
+		PollTimeout: 30 * time.Second,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(turn.Instance, turn.OrchestrationName, turn.AttemptCount)
+	// Output: order-7 checkout 1
+}
+
+func ExampleOpen_memory() {
+	ctx := context.Background()
+	provider, err := sqliteprovider.Open(ctx, ":memory:", &sqliteprovider.Options{DisableLongPoll: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = provider.Close()
+	fmt.Println(err)
+
+	_, err = provider.ListInstances(ctx)
+	fmt.Println(err, errors.Is(err, core.ErrClosed))
+	// Output:
+	// <nil>
+	// list_instances: provider is closed true
+}
