@@ -24,8 +24,8 @@
 // PollInterval for what others store.
 //
 // A program that opens and closes the file by other means than SQLite, for a
-// backup for example, may take away the locks of this process on it: copy it
-// with VACUUM INTO from another process.
+// backup for example, takes away the locks of its process on it: copy it with
+// VACUUM INTO.
 //
 // # What survives
 //
