@@ -69,7 +69,7 @@ func (c Case) check(ctx context.Context, h Harness) Result {
 		return r
 	}
 	for r.Tries = 1; ; r.Tries++ {
-		t := c.try(ctx, h)
+		t := c.try(ctx, h, r.Tries)
 		if t.slow != "" && r.Tries < tries && ctx.Err() == nil {
 			continue
 		}
@@ -95,14 +95,14 @@ func (c Case) check(ctx context.Context, h Harness) Result {
 const stuckAfter = 5 * time.Second
 
 // try runs the case once, in a goroutine of its own so that a failure can end it.
-func (c Case) try(ctx context.Context, h Harness) outcome {
+func (c Case) try(ctx context.Context, h Harness, number int) outcome {
 	timeout := h.CaseTimeout
 	if c.Extra {
 		timeout *= time.Duration(h.Scale)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("the case took longer than %v", timeout))
 	defer cancel()
-	t := &trial{ctx: ctx, h: h}
+	t := &trial{ctx: ctx, h: h, number: number}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -27,7 +27,7 @@ var modelCases = inCategory("model",
 // itself.
 func modelHistories(t *trial) {
 	r := t.random(0)
-	for n := range 25 * t.h.Scale {
+	for n := range 10 * t.h.Scale {
 		t.follow(name("h", n)+"-", history(r, 60), false)
 	}
 }
@@ -35,7 +35,7 @@ func modelHistories(t *trial) {
 // modelHistoriesWithTime goes through a few histories, each on its own store.
 func modelHistoriesWithTime(t *trial) {
 	r := t.random(1)
-	for n := range 2 * t.h.Scale {
+	for n := range t.h.Scale {
 		if n > 0 {
 			t.p = t.newProvider()
 		}

@@ -349,7 +349,7 @@ func (w *walk) stepPrune() {
 func (w *walk) stepLinger() {
 	if w.window != nil {
 		w.say("linger")
-		w.t.sleep(w.t.lease() * 3 / 10)
+		w.t.sleep(w.t.patience() * 3 / 10)
 	}
 }
 
@@ -361,6 +361,6 @@ func (w *walk) stepWait() {
 	w.say("wait")
 	w.window.close()
 	w.window = nil
-	w.t.sleepPast(w.t.lease())
+	w.t.sleepPast(w.t.patience())
 	w.tick++
 }

@@ -126,9 +126,9 @@ func (w *walk) lease() (time.Duration, int) {
 // shortly is a time that ends with the tick.
 func (w *walk) shortly() (time.Duration, int) {
 	if w.window == nil {
-		w.window = w.t.window("the leases of one tick", w.t.lease())
+		w.window = w.t.window("the leases of one tick", w.t.patience())
 	}
-	return w.t.lease(), w.tick + 1
+	return w.t.patience(), w.tick + 1
 }
 
 // delay draws how long something is hidden, and the tick in which it is not.

@@ -53,6 +53,8 @@ func TestMutants(t *testing.T) {
 						mu.Unlock()
 					}
 				}
+				mu.Lock()
+				defer mu.Unlock()
 				if killers := killers[m.name]; !slices.Contains(killers, m.killer) {
 					t.Errorf("survives %s, but not %v", m.killer, killers)
 				}

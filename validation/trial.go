@@ -21,6 +21,8 @@ import (
 type trial struct {
 	ctx context.Context //nolint:containedctx // the deadline of the case, as in testing.T
 	h   Harness
+	// number counts the tries of the case, from 1.
+	number int
 	// p is the provider under test, on a fresh store.
 	p core.Provider
 
