@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/duroxide/duroxide-go/durable"
 	"github.com/duroxide/duroxide-go/migrations/migrationstest"
 	"github.com/duroxide/duroxide-go/pgprovider"
+	"github.com/duroxide/duroxide-go/sqliteprovider"
 	"github.com/duroxide/duroxide-go/validation"
 )
 
@@ -26,6 +28,14 @@ func TestEngineConformance(t *testing.T) {
 				db := migrationstest.New(t)
 				return pgprovider.NewFromURL(ctx, db.URL, &pgprovider.Options{Schema: db.Schema})
 			}
+		},
+		"sqliteprovider, file": func(t *testing.T) func(context.Context) (core.Provider, error) {
+			return func(ctx context.Context) (core.Provider, error) {
+				return sqliteprovider.Open(ctx, filepath.Join(t.TempDir(), "test.db"), nil)
+			}
+		},
+		"sqliteprovider, memory": func(*testing.T) func(context.Context) (core.Provider, error) {
+			return func(ctx context.Context) (core.Provider, error) { return sqliteprovider.Open(ctx, ":memory:", nil) }
 		},
 	}
 	for name, open := range providers {
