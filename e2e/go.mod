@@ -7,7 +7,7 @@ require (
 	github.com/duroxide/duroxide-go/durable v0.1.0
 	github.com/duroxide/duroxide-go/migrations v0.1.0
 	github.com/duroxide/duroxide-go/pgprovider v0.1.0
-	github.com/duroxide/duroxide-go/sqliteprovider v0.0.0-00010101000000-000000000000
+	github.com/duroxide/duroxide-go/sqliteprovider v0.1.0
 	github.com/duroxide/duroxide-go/validation v0.1.0
 	github.com/google/go-cmp v0.7.0
 	github.com/jackc/pgx/v5 v5.12.0
