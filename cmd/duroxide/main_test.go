@@ -136,6 +136,13 @@ func TestWrongUsage(t *testing.T) {
 		"demo --schema public":                    "--schema: the demo drops its schema",
 		"demo --schema pg_x":                      "--schema: invalid schema name",
 		"demo --database-url postgres://:secret":  "--database-url: not a connection string",
+		"demo --store mysql":                      `--store: must be postgres or sqlite, not "mysql"`,
+		"demo --store=":                           `--store: must be postgres or sqlite, not ""`,
+		"demo --file x.db":                        "--file: does not go with --store postgres",
+		"demo --store sqlite --schema x":          "--schema: does not go with --store sqlite",
+		"demo --store sqlite --database-url x":    "--database-url: does not go with --store sqlite",
+		"demo-worker --store mysql":               "--store: must be postgres or sqlite",
+		"demo-worker --store sqlite --name w":     "--file and --name are needed",
 		"demo now":                                `"now"`,
 		"demo-worker":                             "--schema and --name and the environment variable DATABASE_URL are needed",
 	} {
@@ -153,6 +160,7 @@ func TestWrongUsage(t *testing.T) {
 func TestNotFound(t *testing.T) {
 	t.Parallel()
 	run(t, "demo", "--orders", "missing.jsonl").want(t, 3, "--orders: open missing.jsonl: no such file")
+	run(t, "demo", "--store", "sqlite", "--file", "missing/x.db").want(t, 3, "cannot be used for the demo: open missing/x.db: no such file")
 }
 
 func TestUnreachable(t *testing.T) {

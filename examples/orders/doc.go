@@ -21,6 +21,7 @@
 // 200 of which come with the package, and audit.go compares what histories say
 // with what the ledger holds.
 //
-// The package imports durable and nothing that knows a database; package
-// pgledger below it keeps the ledger in PostgreSQL.
+// The package imports durable and nothing that knows a database; the packages
+// pgledger and sqliteledger below it keep the ledger in PostgreSQL and in
+// SQLite.
 package orders

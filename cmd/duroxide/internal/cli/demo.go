@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/duroxide/duroxide-go/cmd/duroxide/internal/demo"
@@ -15,13 +16,13 @@ import (
 
 const (
 	workerCommand = "demo-worker"
-	maxWorkers    = 16 // with ten connections each
+	maxWorkers    = 16 // each with up to ten connections
 )
 
 func (a *app) demo() *cobra.Command {
 	var db database
-	var file string
-	var workers int
+	o := demo.Options{Screen: a.screen(), Command: []string{workerCommand}}
+	var input string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show a workflow that survives a crash",
@@ -29,27 +30,33 @@ func (a *app) demo() *cobra.Command {
 processes, kill one of them halfway, and show that nothing was lost and nobody
 was charged twice.
 
-Without --database-url and DATABASE_URL it starts a PostgreSQL server for the
-time of the demo. The schema is dropped at the start if an earlier demo made it;
-any other schema that holds something is refused.
+With --store postgres, which is the default, and without --database-url and
+DATABASE_URL it starts a PostgreSQL server for the time of the demo. The schema
+is dropped at the start if an earlier demo made it; any other schema that holds
+something is refused.
+
+With --store sqlite all processes share one SQLite file, which is removed at the
+end unless --file names it. A file that exists already is refused.
 
 ` + exitCodesHelp,
-		Example: "  duroxide demo\n  duroxide demo --orders my-orders.jsonl --workers 4",
+		Example: "  duroxide demo\n  duroxide demo --store sqlite\n  duroxide demo --orders my-orders.jsonl --workers 4",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkStore(cmd.Flags(), o.Store); err != nil {
+				return err
+			}
 			if err := db.check(); err != nil {
 				return err
 			}
 			if db.schema == "public" {
 				return usagef("--schema: the demo drops its schema, so it does not use public")
 			}
-			if workers < 1 || workers > maxWorkers {
-				return usagef("--workers: must be from 1 to %d, not %d", maxWorkers, workers)
+			if o.Workers < 1 || o.Workers > maxWorkers {
+				return usagef("--workers: must be from 1 to %d, not %d", maxWorkers, o.Workers)
 			}
-			o := demo.Options{URL: db.url, Schema: db.schema, Workers: workers, Screen: a.screen()}
-			o.Command = []string{workerCommand}
+			o.URL, o.Schema = db.url, db.schema
 			var err error
-			if o.Input, o.Orders, o.Refused, err = readOrders(file); err != nil {
+			if o.Input, o.Orders, o.Refused, err = readOrders(input); err != nil {
 				return err
 			}
 			if o.Program, err = os.Executable(); err != nil {
@@ -59,9 +66,26 @@ any other schema that holds something is refused.
 		},
 	}
 	db.flags(cmd, "duroxide_demo", "`URL` of the database (default: "+databaseEnv+", else a server of its own)")
-	cmd.Flags().StringVar(&file, "orders", "", "`FILE` of orders, one JSON object a line (default: 200 orders that come with the program)")
-	cmd.Flags().IntVar(&workers, "workers", 2, "how many worker processes, `N` from 1 to 16")
+	cmd.Flags().StringVar(&o.Store, "store", demo.Postgres, "where the orders are kept, `STORE` postgres or sqlite")
+	cmd.Flags().StringVar(&o.File, "file", "", "`FILE` of the SQLite database, which must not exist yet (default: one that ends with the demo)")
+	cmd.Flags().StringVar(&input, "orders", "", "`FILE` of orders, one JSON object a line (default: 200 orders that come with the program)")
+	cmd.Flags().IntVar(&o.Workers, "workers", 2, "how many worker processes, `N` from 1 to 16")
 	return cmd
+}
+
+// checkStore refuses a store that is none, and flags of another one.
+func checkStore(flags *pflag.FlagSet, store string) error {
+	others := map[string][]string{demo.Postgres: {"file"}, demo.SQLite: {"database-url", "schema"}}
+	names, ok := others[store]
+	if !ok {
+		return usagef("--store: must be postgres or sqlite, not %q", store)
+	}
+	for _, name := range names {
+		if flags.Changed(name) {
+			return usagef("--%s: does not go with --store %s", name, store)
+		}
+	}
+	return nil
 }
 
 // readOrders reads the file, or the built-in orders if it is empty.
@@ -110,19 +134,28 @@ func (a *app) screen() demo.Screen {
 func (a *app) demoWorker() *cobra.Command {
 	var o demo.WorkerOptions
 	cmd := &cobra.Command{
-		Use:    workerCommand,
-		Short:  "Run as a worker of the demo until the standard input ends",
-		Long:   "Run as a worker of the demo, on the database that " + databaseEnv + " names, until the standard input ends.",
+		Use:   workerCommand,
+		Short: "Run as a worker of the demo until the standard input ends",
+		Long: "Run as a worker of the demo, on the database that " + databaseEnv + " names or on a SQLite file,\n" +
+			"until the standard input ends.",
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.URL, o.Stdin, o.Log = os.Getenv(databaseEnv), a.stdin, a.stderr
-			if o.URL == "" || o.Schema == "" || o.Name == "" {
+			if err := checkStore(cmd.Flags(), o.Store); err != nil {
+				return err
+			}
+			if o.Store == demo.Postgres && (o.URL == "" || o.Schema == "" || o.Name == "") {
 				return usagef("--schema and --name and the environment variable %s are needed", databaseEnv)
+			}
+			if o.Store == demo.SQLite && (o.File == "" || o.Name == "") {
+				return usagef("--file and --name are needed")
 			}
 			return demo.Work(cmd.Context(), o)
 		},
 	}
+	cmd.Flags().StringVar(&o.Store, "store", demo.Postgres, "`STORE`, postgres or sqlite")
+	cmd.Flags().StringVar(&o.File, "file", "", "`FILE` of SQLite")
 	cmd.Flags().StringVar(&o.Schema, "schema", "", "`NAME` of the schema")
 	cmd.Flags().StringVar(&o.Name, "name", "", "`NAME` of the worker")
 	return cmd

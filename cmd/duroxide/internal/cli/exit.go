@@ -56,6 +56,7 @@ var codes = []struct {
 	{migrations.ErrTables, exitSchema},
 	{migrations.ErrUnreadable, exitSchema},
 	{demo.ErrSchema, exitSchema},
+	{demo.ErrFile, exitSchema},
 	{demo.ErrNoServer, exitUnreachable},
 }
 

@@ -54,7 +54,7 @@ const maxMisses = 3
 // strike kills the busiest worker, and starts another in its place. It returns
 // nil when there was none in the middle of something.
 func (s *show) strike(ctx context.Context) (*crash, error) {
-	all, err := s.watch.running(ctx)
+	all, err := s.store.watch.running(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (s *show) strike(ctx context.Context) (*crash, error) {
 		return nil, err
 	}
 	time.Sleep(settle)
-	all, err = s.watch.running(ctx)
+	all, err = s.store.watch.running(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (c *crash) follow(ctx context.Context, s *show) error {
 	for _, r := range c.lost {
 		keys = append(keys, r.Key)
 	}
-	taken, err := s.watch.takeovers(ctx, keys, c.victim.name)
+	taken, err := s.store.watch.takeovers(ctx, keys, c.victim.name)
 	if err != nil {
 		return err
 	}

@@ -8,9 +8,6 @@ import (
 
 	"github.com/duroxide/duroxide-go/durable"
 	"github.com/duroxide/duroxide-go/examples/orders"
-	"github.com/duroxide/duroxide-go/examples/orders/pgledger"
-	"github.com/duroxide/duroxide-go/migrations"
-	"github.com/duroxide/duroxide-go/pgprovider"
 )
 
 // The pace of the demo: short enough to watch, long enough to see.
@@ -26,10 +23,15 @@ const (
 
 // Options of [Run].
 type Options struct {
-	// URL is the database; empty finds or starts a server.
+	// Store is where the orders are kept: [Postgres] or [SQLite].
+	Store string
+	// URL is the database of PostgreSQL; empty finds or starts a server.
 	URL string
-	// Schema is dropped and made anew.
+	// Schema, in PostgreSQL, is dropped and made anew.
 	Schema string
+	// File is that of SQLite. It must not exist. Empty makes one that ends with
+	// the demo.
+	File string
 	// Workers is how many worker processes run.
 	Workers int
 	// Program with the arguments Command and some flags runs [Work].
@@ -53,37 +55,14 @@ func Run(ctx context.Context, o Options) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.limit(), fmt.Errorf("not all orders came to an end within %s", o.limit()))
 	defer cancel()
 
-	db, err := openDatabase(ctx, o.URL, o.Schema)
+	st, err := open(ctx, o)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.close()) }()
-	unlock, err := prepareSchema(ctx, db, o.Schema)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	ledger, err := pgledger.New(db.pool, o.Schema)
-	if err != nil {
-		return err
-	}
-	if err := ledger.Create(ctx); err != nil {
-		return err
-	}
-	provider, err := pgprovider.New(ctx, db.pool, &pgprovider.Options{
-		Schema: o.Schema, Migrations: migrations.None, LongPoll: pgprovider.LongPoll{Disabled: true},
-	})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, provider.Close()) }()
-
-	fleet := newFleet(o, db.url)
+	defer func() { err = errors.Join(err, st.close()) }()
+	fleet := newFleet(o, st)
 	defer func() { err = errors.Join(err, fleet.stop()) }()
-	s := &show{
-		Options: o, db: db, ledger: ledger, client: durable.NewClient(provider, nil), fleet: fleet,
-		watch: newWatch(db.pool, o.Schema), screen: newPrinter(o.Screen),
-	}
+	s := &show{Options: o, store: st, client: durable.NewClient(st.provider, nil), fleet: fleet, screen: newPrinter(o.Screen)}
 	if err := s.play(ctx); err != nil {
 		s.screen.endProgress()
 		return err
@@ -92,4 +71,12 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	return s.conclude(ctx)
+}
+
+// open makes the store, with nothing in it.
+func open(ctx context.Context, o Options) (*store, error) {
+	if o.Store == SQLite {
+		return openSQLite(ctx, o.File)
+	}
+	return openPostgres(ctx, o.URL, o.Schema)
 }

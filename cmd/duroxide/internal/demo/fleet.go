@@ -21,7 +21,7 @@ const stopGrace = 15 * time.Second
 // has waited for its end. A fleet is used from one goroutine.
 type fleet struct {
 	options Options
-	url     string
+	store   *store
 	workers []*worker
 	died    chan *worker // workers that ended without being told to
 }
@@ -38,18 +38,17 @@ type worker struct {
 	err      error // how it ended, once ended is closed
 }
 
-func newFleet(o Options, url string) *fleet {
-	return &fleet{options: o, url: url, died: make(chan *worker, 2*o.Workers+2)}
+func newFleet(o Options, st *store) *fleet {
+	return &fleet{options: o, store: st, died: make(chan *worker, 2*o.Workers+2)}
 }
 
 // start starts the next worker.
 func (f *fleet) start(ctx context.Context) (*worker, error) {
 	w := &worker{name: fmt.Sprintf("worker-%d", len(f.workers)+1), ended: make(chan struct{})}
-	args := append(slices.Clone(f.options.Command), "--schema", f.options.Schema, "--name", w.name)
+	args := slices.Concat(f.options.Command, f.store.workerArgs, []string{"--name", w.name})
 	// Its end is ours to decide, not the context's.
 	w.cmd = exec.CommandContext(context.WithoutCancel(ctx), f.options.Program, args...)
-	// The URL may hold a password, which arguments would show to everybody.
-	w.cmd.Env = append(os.Environ(), "DATABASE_URL="+f.url)
+	w.cmd.Env = append(os.Environ(), f.store.workerEnv...)
 	w.cmd.Stdout, w.cmd.Stderr = &w.output, &w.output
 	stdin, err := w.cmd.StdinPipe()
 	if err != nil {

@@ -21,11 +21,11 @@ func (s *show) conclude(ctx context.Context) error {
 		}
 		records = append(records, r)
 	}
-	ledger, err := s.ledger.Entries(ctx)
+	ledger, err := s.store.ledger.Entries(ctx)
 	if err != nil {
 		return err
 	}
-	deliveries, err := s.ledger.Deliveries(ctx)
+	deliveries, err := s.store.ledger.Deliveries(ctx)
 	if err != nil {
 		return err
 	}
@@ -41,8 +41,8 @@ func (s *show) conclude(ctx context.Context) error {
 	if n := len(v.differences); n > 0 {
 		return fmt.Errorf("the check found %s", plural(n, "difference"))
 	}
-	if !s.db.own {
-		s.screen.printf("\n  Schema %s stays for you to look at; the next demo replaces it.\n", s.Schema)
+	if s.store.stays != "" {
+		s.screen.printf("\n  %s\n", s.store.stays)
 	}
 	return nil
 }

@@ -11,17 +11,14 @@ import (
 
 	"github.com/duroxide/duroxide-go/durable"
 	"github.com/duroxide/duroxide-go/examples/orders"
-	"github.com/duroxide/duroxide-go/examples/orders/pgledger"
 )
 
 // show is one run of the demo, used from one goroutine but for startOrders.
 type show struct {
 	Options
-	db     *database
-	ledger *pgledger.Ledger
+	store  *store
 	client *durable.Client
 	fleet  *fleet
-	watch  *watch
 	screen *printer
 
 	started atomic.Int64 // how many of Orders
@@ -94,7 +91,7 @@ func (s *show) open(ctx context.Context) error {
 		"  a sub-orchestration ships. What cannot go on is undone, in reverse.\n\n")
 	s.screen.printf("  input     %s of %s: %s, %d refused\n", plural(len(s.Orders)+len(s.Refused), "line"), s.Input,
 		plural(len(s.Orders), "order"), len(s.Refused))
-	s.screen.printf("  database  %s, schema %s\n", s.db.description, s.Schema)
+	s.screen.printf("  database  %s\n", s.store.description)
 	var names []string
 	for range s.Workers {
 		w, err := s.fleet.start(ctx)
@@ -110,7 +107,7 @@ func (s *show) open(ctx context.Context) error {
 
 // look shows where the orders are, approves, and returns how many have ended.
 func (s *show) look(ctx context.Context) (ended int, err error) {
-	states, err := s.watch.states(ctx)
+	states, err := s.store.watch.states(ctx)
 	if err != nil {
 		return 0, err
 	}

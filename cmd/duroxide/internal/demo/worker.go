@@ -7,23 +7,20 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"time"
 
 	"github.com/duroxide/duroxide-go/durable"
 	"github.com/duroxide/duroxide-go/examples/orders"
-	"github.com/duroxide/duroxide-go/examples/orders/pgledger"
-	"github.com/duroxide/duroxide-go/migrations"
-	"github.com/duroxide/duroxide-go/pgprovider"
 )
 
-const (
-	workerSlots = 12 // activities at the same time
-	workerConns = 10
-)
+// workerSlots is how many activities a worker runs at the same time.
+const workerSlots = 12
 
 // WorkerOptions of [Work].
 type WorkerOptions struct {
+	// Store is [Postgres], with URL and Schema, or [SQLite], with File.
+	Store       string
 	URL, Schema string
+	File        string
 	// Name is what the ledger knows the worker by.
 	Name string
 	// Stdin ends when the parent is gone.
@@ -52,28 +49,20 @@ func Work(ctx context.Context, o WorkerOptions) (err error) {
 
 func work(ctx context.Context, o WorkerOptions) (err error) {
 	log := slog.New(slog.NewTextHandler(o.Log, &slog.HandlerOptions{Level: slog.LevelWarn})).With("worker", o.Name)
-	pool, err := openPool(ctx, o.URL, "duroxide-demo "+o.Schema+" "+o.Name, workerConns)
+	join := joinPostgres
+	if o.Store == SQLite {
+		join = joinSQLite
+	}
+	st, err := join(ctx, o, log)
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
-	provider, err := pgprovider.New(ctx, pool, &pgprovider.Options{
-		Schema: o.Schema, Migrations: migrations.Verify, Logger: log,
-		LongPoll: pgprovider.LongPoll{RefreshInterval: time.Second, FloorInterval: time.Second},
-	})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, provider.Close()) }()
-	ledger, err := pgledger.New(pool, o.Schema)
-	if err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, st.close()) }()
 	reg := durable.NewRegistry()
-	if err := orders.Register(reg, orders.Deps{Ledger: ledger, Worker: o.Name, Latency: latency}); err != nil {
+	if err := orders.Register(reg, orders.Deps{Ledger: st.ledger, Worker: o.Name, Latency: latency}); err != nil {
 		return err
 	}
-	rt, err := durable.NewRuntime(provider, reg, &durable.Options{
+	rt, err := durable.NewRuntime(st.provider, reg, &durable.Options{
 		Logger: log, NodeID: o.Name, MaxActivities: workerSlots, MaxTurns: workerSlots,
 		// Short, so that what a killed worker held is free again soon.
 		ActivityLock: activityLock, InstanceLock: instanceLock,
