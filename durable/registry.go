@@ -91,6 +91,46 @@ func (r *Registry) Add(registrations ...Registration) error {
 	return nil
 }
 
+// Replace adds code in the place of what is registered under the same name, for
+// an orchestration under the same name and version. It is for tests, which put
+// mocks in the place of activities. It returns errors as Add does, and then
+// changes nothing.
+func (r *Registry) Replace(registrations ...Registration) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next := r.copy()
+	var errs []error
+	for _, g := range registrations {
+		if err := next.replace(g); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	r.activities, r.orchestrations = next.activities, next.orchestrations
+	return nil
+}
+
+// replace puts code in the place of what is there, else it adds it.
+func (r *Registry) replace(g Registration) error {
+	if g.kind == activityKind && r.activities[g.name] != nil && !g.missing {
+		r.activities[g.name] = g.activity
+		return nil
+	}
+	if vs := r.orchestrations[g.name]; g.kind == orchestrationKind && vs != nil && !g.missing {
+		if v, err := core.ParseVersion(g.version); err == nil {
+			for i := range vs.list {
+				if vs.list[i].version.Compare(v) == 0 {
+					vs.list[i].handler = g.orchestration
+					return nil
+				}
+			}
+		}
+	}
+	return r.add(g)
+}
+
 // copy returns a registry that can be changed without r noticing.
 func (r *Registry) copy() *Registry {
 	c := &Registry{activities: maps.Clone(r.activities), orchestrations: make(map[string]*versions, len(r.orchestrations))}
@@ -227,7 +267,11 @@ func (r resolver) ResolveActivity(name string) (dispatch.ActivityHandler, bool) 
 	return h, ok
 }
 
-func (r resolver) ResolveOrchestration(name string, version *string) (replay.Handler, string, bool) {
+// ResolveOrchestration returns the code of an orchestration and its version,
+// which is the exact one that is asked for, or with nil the one that the policy
+// gives. It is for the runtime and for package durabletest; nobody else can run
+// the code.
+func (r *Registry) ResolveOrchestration(name string, version *string) (code replay.Handler, resolved string, ok bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	vs := r.orchestrations[name]

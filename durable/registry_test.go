@@ -139,6 +139,41 @@ func TestRegistryMerge(t *testing.T) {
 	}
 }
 
+func TestRegistryReplace(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(e *env) {
+		o := durable.Orchestration[string, string]("o")
+		says := func(text string) func(*durable.Context, string) (string, error) {
+			return func(ctx *durable.Context, _ string) (string, error) { return upper.Call(ctx, text) }
+		}
+		shout := upper.With(func(_ context.Context, s string) (string, error) { return s + "!", nil })
+		reg := durable.NewRegistry()
+		if err := reg.Add(activities(o.With(says("one")), o.Version("2.0.0").With(says("two")))...); err != nil {
+			t.Fatal(err)
+		}
+		e.startRegistry(nil, reg)
+		if err := reg.Replace(shout, o.With(nil)); err == nil || !strings.Contains(err.Error(), `orchestration "o": no code given`) {
+			t.Errorf("error %v", err)
+		}
+		want(e, o, "before", "", "TWO") // nothing was replaced
+		if err := reg.Replace(shout, o.Version("2.0").With(says("x"))); err == nil {
+			t.Error("a version that is none was taken")
+		}
+		if err := reg.Replace(shout, o.Version("2.0.0").With(says("deux")), o.Version("3.0.0").With(says("trois"))); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"1.0.0", "2.0.0", "3.0.0"}, reg.Versions("o")); diff != "" {
+			t.Error(diff)
+		}
+		wantRun(e, begin(e, o, "latest", ""), "trois!")
+		run, err := o.Version("2.0.0").Start(e.ctx, e.client, "second", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantRun(e, run, "deux!")
+	})
+}
+
 func TestSetPolicy(t *testing.T) {
 	t.Parallel()
 	reg := durable.NewRegistry()

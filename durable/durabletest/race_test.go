@@ -1,0 +1,6 @@
+//go:build race
+
+package durabletest_test
+
+// raceDetector says that code runs many times slower.
+const raceDetector = true
