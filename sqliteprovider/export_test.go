@@ -16,6 +16,19 @@ func Exec(ctx context.Context, p *Provider, query string, args ...any) error {
 	})
 }
 
+// Hold runs statements in one transaction, and then f before it commits.
+func Hold(ctx context.Context, p *Provider, f func(), queries ...string) error {
+	return p.write(ctx, "hold", func(t *tx) error {
+		for _, query := range queries {
+			if _, err := t.exec(query); err != nil {
+				return err
+			}
+		}
+		f()
+		return nil
+	})
+}
+
 // QueryRow reads one row from the database of a provider.
 func QueryRow(ctx context.Context, p *Provider, query string, args []any, dst ...any) (found bool, err error) {
 	return p.readRow(ctx, "query", query, args, dst...)

@@ -18,14 +18,20 @@ import (
 	"github.com/duroxide/duroxide-go/sqliteprovider"
 )
 
-// processEnv is set for a process of the test, to the path of its file.
-const processEnv = "SQLITEPROVIDER_TEST_FILE"
+// processEnv is set for a process of the test, to the path of its file, and
+// halfwayEnv for one that stops in the middle of a transaction.
+const (
+	processEnv = "SQLITEPROVIDER_TEST_FILE"
+	halfwayEnv = "SQLITEPROVIDER_TEST_HALFWAY"
+)
 
 // process serves the file until it is killed.
 func process(path string) int {
 	ctx := context.Background()
 	p, err := sqliteprovider.Open(ctx, path, nil)
-	if err == nil {
+	if err == nil && os.Getenv(halfwayEnv) != "" {
+		err = halfway(ctx, p)
+	} else if err == nil {
 		fmt.Println("open")
 		s := server{p, func(what string) { fmt.Println(what) }}
 		err = s.serve(ctx)
@@ -174,9 +180,74 @@ func TestKilledProcess(t *testing.T) {
 	}
 }
 
+// halfway claims an instance and an activity, and then says that it is open in
+// the middle of a transaction that makes away with both.
+func halfway(ctx context.Context, p *sqliteprovider.Provider) error {
+	if _, err := p.FetchOrchestrationItem(ctx, core.FetchOrchestrationItemParams{LockTimeout: lease}); err != nil {
+		return err
+	}
+	if _, err := p.FetchWorkItem(ctx, core.FetchWorkItemParams{LockTimeout: lease}); err != nil {
+		return err
+	}
+	return sqliteprovider.Hold(ctx, p, func() {
+		fmt.Println("open")
+		time.Sleep(2 * patience) // the end comes from outside
+	},
+		`DELETE FROM orchestrator_queue`, `DELETE FROM worker_queue`, `DELETE FROM instance_locks`,
+		// More than fits into memory, so that the file itself is half written.
+		`WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2000)
+		 INSERT INTO history SELECT 'turn', 1, n, 0, 'Half', printf('%.4000c', 'x') FROM n`)
+}
+
+// A process is killed in the middle of a transaction, with an instance and an
+// activity in its hands. The transaction has not been, others write at once,
+// and what was claimed is theirs when the leases end and not before.
+func TestKilledInTransaction(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "test.db")
+	p := openAt(t, path)
+	hasty := openAt(t, path, func(o *sqliteprovider.Options) { o.BusyTimeout = time.Millisecond })
+	send(t, p, start("turn"), activity("work", 2))
+	blocked := make(chan error, 1)
+	killAfter(t, path, 0, func() {
+		later := core.EnqueueForOrchestratorParams{Item: start("later")}
+		if err := hasty.EnqueueForOrchestrator(t.Context(), later); !core.IsRetryable(err) {
+			t.Errorf("in the middle of the transaction: %v, want a busy file", err)
+		}
+		if wal, err := os.Stat(path + "-wal"); err != nil || wal.Size() < 4<<20 {
+			t.Errorf("the transaction has not reached the file: %v, error %v", wal, err)
+		}
+		go func() { blocked <- p.EnqueueForOrchestrator(t.Context(), later) }()
+	}, halfwayEnv+"=1")
+	if err := await(t, blocked); err != nil {
+		t.Errorf("waited for the killed process: %v", err)
+	}
+
+	if item := turn(t, p); item == nil || item.Instance != "later" {
+		t.Errorf("fetched %+v, want what nobody held", item)
+	}
+	if item, claimed := turn(t, p), work(t, p); item != nil || claimed != nil {
+		t.Errorf("fetched %+v and %+v while their leases live", item, claimed)
+	}
+	after := openAt(t, path, func(o *sqliteprovider.Options) {
+		o.Clock = core.OffsetClock(core.SystemClock(), lease+time.Minute)
+	})
+	item, claimed := turn(t, after), work(t, after)
+	if item == nil || item.Instance != "turn" || item.AttemptCount != 2 || len(item.Messages) != 1 || len(item.History) != 0 {
+		t.Errorf("taken over %+v, want the start at its second attempt", item)
+	}
+	if claimed == nil || claimed.AttemptCount != 2 || claimed.Item.(core.ActivityExecuteItem).ID != 2 {
+		t.Errorf("taken over %+v, want the activity at its second attempt", claimed)
+	}
+	check, err := sqliteprovider.QueryColumn[string](t.Context(), p, `PRAGMA integrity_check`)
+	if diff := cmp.Diff([]string{"ok"}, check); diff != "" || err != nil {
+		t.Errorf("integrity check: %v\n%s", err, diff)
+	}
+}
+
 // killAfter starts a process, calls opened when it has opened the file, and kills
 // it when it has begun that many turns and activities.
-func killAfter(t *testing.T, path string, steps int, opened func()) {
+func killAfter(t *testing.T, path string, steps int, opened func(), env ...string) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -185,7 +256,7 @@ func killAfter(t *testing.T, path string, steps int, opened func()) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, self)
-	cmd.Env = append(os.Environ(), processEnv+"="+path)
+	cmd.Env = append(append(os.Environ(), processEnv+"="+path), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
