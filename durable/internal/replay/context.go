@@ -32,9 +32,9 @@ func (c *Context) check() {
 
 func (c *Context) schedule(kind scheduleKind, data core.EventData, version *string) *Future {
 	c.check()
-	f := &Future{x: c.x, kind: kind}
-	c.x.futures = append(c.x.futures, f)
-	c.co.futures = append(c.co.futures, f)
+	c.x.scheduled++
+	f := &Future{x: c.x, kind: kind, seq: c.x.scheduled}
+	c.co.keep(f)
 	c.x.emit(action{data: data, future: f, version: version})
 	return f
 }
@@ -193,10 +193,10 @@ func (c *Context) Instance() string { return c.x.t.in.Instance }
 func (c *Context) Execution() uint64 { return c.x.t.in.Execution }
 
 // Name returns the orchestration's name.
-func (c *Context) Name() string { return c.x.t.started.Name }
+func (c *Context) Name() string { return c.x.t.rec.started.Name }
 
 // Version returns the orchestration's version.
-func (c *Context) Version() string { return c.x.t.started.Version }
+func (c *Context) Version() string { return c.x.t.rec.started.Version }
 
 // ParentInstance returns the parent's instance id, nil for a root.
-func (c *Context) ParentInstance() *string { return c.x.t.started.ParentInstance }
+func (c *Context) ParentInstance() *string { return c.x.t.rec.started.ParentInstance }

@@ -19,7 +19,8 @@ type coroutine struct {
 	yield func(struct{}) bool
 	// ready says whether what it waits for has come.
 	ready func() bool
-	// futures are those that it scheduled; they are dropped when it ends.
+	// futures are those that it scheduled; they are dropped when it ends. Some
+	// may have been observed or dropped since.
 	futures []*Future
 	// blocks are the coroutines that it started; they end with it.
 	blocks   []*coroutine
@@ -44,6 +45,16 @@ func (x *execution) spawn(body func(c *Context)) *coroutine {
 	})
 	x.coroutines = append(x.coroutines, co)
 	return co
+}
+
+// keep adds a future. To make room it forgets those that cannot be dropped any
+// more, so that a loop holds no more than it waits for.
+func (co *coroutine) keep(f *Future) {
+	if len(co.futures) == cap(co.futures) {
+		co.futures = slices.DeleteFunc(co.futures, func(f *Future) bool { return f.observed || f.dropped })
+		co.futures = slices.Grow(co.futures, len(co.futures)+1)
+	}
+	co.futures = append(co.futures, f)
 }
 
 // block suspends the coroutine until ready returns true. A coroutine that is

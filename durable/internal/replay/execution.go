@@ -20,8 +20,10 @@ type execution struct {
 
 	// fifo are the emitted actions that history has not matched yet.
 	fifo []action
-	// futures are all futures in the order in which they were scheduled.
-	futures []*Future
+	// scheduled numbers the futures, dropped are those that were given up and
+	// whose row is not stored yet.
+	scheduled uint64
+	dropped   []*Future
 	// open are the schedules that wait for a completion.
 	open map[uint64]*Future
 
@@ -68,7 +70,7 @@ func newExecution(t *turn) *execution {
 		waits:     map[string]*mailbox{},
 		queues:    map[string]*mailbox{},
 		subs:      map[uint64]*subscription{},
-		status:    t.started.InitialCustomStatus,
+		status:    t.rec.started.InitialCustomStatus,
 		kv:        make(map[string]kvEntry, len(t.in.KV)),
 		replaying: len(t.in.History) > 0,
 		mustPoll:  true,
@@ -77,8 +79,11 @@ func newExecution(t *turn) *execution {
 	for k, e := range t.in.KV {
 		x.kv[k] = kvEntry{value: e.Value, ms: e.LastUpdatedAtMs}
 	}
+	handler, input := t.in.Handler, t.rec.started.Input
 	x.root = x.spawn(func(c *Context) {
-		out, err := t.in.Handler(c, t.started.Input)
+		in := input
+		input = "" // a suspended execution need not hold it
+		out, err := handler(c, in)
 		if next, ok := asContinueAsNew(err); ok {
 			x.next = next
 			x.emit(action{next: next})

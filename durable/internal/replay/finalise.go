@@ -1,7 +1,9 @@
 package replay
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/duroxide/duroxide-go/core"
@@ -22,8 +24,8 @@ func (t *turn) finalise(failure *codeFailure) Output {
 		out.Nondeterminism, out.PanicStack = failure.nondeterminism, failure.stack
 		return out
 	}
-	if reason, ok := t.cancelReason(); ok {
-		return t.cancelled(reason)
+	if reason := t.rec.cancelReason; reason != nil {
+		return t.cancelled(*reason)
 	}
 	if next := t.nextExecution(); next != nil {
 		return t.continuedAsNew(next)
@@ -55,8 +57,10 @@ func (t *turn) fail(details core.ErrorDetails) Output {
 func (t *turn) cancelled(reason string) Output {
 	details := core.ApplicationError{Kind: core.KindCancelled(reason)}
 	out := Output{Result: Cancelled, Failure: details}
-	for _, child := range t.runningChildren() {
-		out.OrchestratorItems = append(out.OrchestratorItems, core.CancelInstanceItem{Instance: child, Reason: reasonParentCancels})
+	for _, c := range t.rec.running() {
+		out.OrchestratorItems = append(out.OrchestratorItems, core.CancelInstanceItem{
+			Instance: core.ChildInstanceID(t.in.Instance, c.name), Reason: reasonParentCancels,
+		})
 	}
 	return t.end(out, core.OrchestrationFailed{Details: details})
 }
@@ -68,25 +72,16 @@ func (t *turn) continuedAsNew(next *ContinueAsNew) Output {
 	t.sendDetached(&out)
 	out.OrchestratorItems = append(out.OrchestratorItems, core.ContinueAsNewItem{
 		Instance:            t.in.Instance,
-		Orchestration:       t.started.Name,
+		Orchestration:       t.rec.started.Name,
 		Input:               next.Input,
 		Version:             next.Version,
-		ParentInstance:      t.started.ParentInstance,
-		ParentID:            t.started.ParentID,
-		ParentExecutionID:   t.started.ParentExecutionID,
+		ParentInstance:      t.rec.started.ParentInstance,
+		ParentID:            t.rec.started.ParentID,
+		ParentExecutionID:   t.rec.started.ParentExecutionID,
 		CarryForwardEvents:  t.unread(),
-		InitialCustomStatus: t.finalStatus(),
+		InitialCustomStatus: t.rec.status,
 	})
 	return t.end(out, core.OrchestrationContinuedAsNew{Input: next.Input})
-}
-
-func (t *turn) cancelReason() (string, bool) {
-	for ev := range t.events {
-		if c, ok := ev.Data.(core.OrchestrationCancelRequested); ok {
-			return c.Reason, true
-		}
-	}
-	return "", false
 }
 
 func (t *turn) nextExecution() *ContinueAsNew {
@@ -105,26 +100,20 @@ func (t *turn) recordDrops(out *Output) *NondeterminismError {
 	if err := t.checkRecordedDrops(); err != nil {
 		return err
 	}
-	has := map[uint64]bool{}
-	for ev := range t.events {
-		if ev.SourceID == nil {
-			continue
-		}
-		switch ev.Data.(type) {
-		case core.ActivityCancelRequested, core.SubOrchestrationCancelRequested,
-			core.ExternalSubscribedCancelled, core.QueueSubscriptionCancelled:
-			has[*ev.SourceID] = true
-		}
-	}
-	for _, kind := range []scheduleKind{activitySchedule, childSchedule, waitSchedule, queueSchedule} {
-		for _, f := range t.x.futures {
-			if f.kind == kind && f.dropped && f.id != 0 && !has[f.id] {
-				t.recordDrop(out, f)
-			}
-		}
+	dropped := slices.DeleteFunc(slices.Clone(t.x.dropped), func(f *Future) bool {
+		return f.id == 0 || f.kind == timerSchedule || t.rec.schedules[f.id].givenUp
+	})
+	slices.SortFunc(dropped, func(a, b *Future) int {
+		return cmp.Or(cmp.Compare(dropOrder[a.kind], dropOrder[b.kind]), cmp.Compare(a.seq, b.seq))
+	})
+	for _, f := range dropped {
+		t.recordDrop(out, f)
 	}
 	return nil
 }
+
+// dropOrder is the order of the rows of one turn's drops.
+var dropOrder = map[scheduleKind]int{activitySchedule: 1, childSchedule: 2, waitSchedule: 3, queueSchedule: 4}
 
 func (t *turn) recordDrop(out *Output, f *Future) {
 	switch f.kind {
@@ -147,10 +136,8 @@ func (t *turn) activity(id uint64) core.ActivityIdentifier {
 // checkRecordedDrops: what history dropped, the code must drop again.
 func (t *turn) checkRecordedDrops() *NondeterminismError {
 	dropped := map[uint64]bool{}
-	for _, f := range t.x.futures {
-		if f.dropped && f.id != 0 {
-			dropped[f.id] = true
-		}
+	for _, f := range t.x.dropped {
+		dropped[f.id] = true
 	}
 	check := func(ev core.Event, reason, kind string) *NondeterminismError {
 		if reason != reasonDropped || ev.SourceID == nil || dropped[*ev.SourceID] {
@@ -176,34 +163,6 @@ func (t *turn) checkRecordedDrops() *NondeterminismError {
 		}
 	}
 	return nil
-}
-
-// runningChildren returns the instance ids of the children that are neither
-// finished nor already asked to cancel, in order.
-func (t *turn) runningChildren() []string {
-	type child struct {
-		id       uint64
-		instance string
-	}
-	var children []child
-	over := map[uint64]bool{}
-	for ev := range t.events {
-		switch d := ev.Data.(type) {
-		case core.SubOrchestrationScheduled:
-			children = append(children, child{ev.ID, core.ChildInstanceID(t.in.Instance, d.Instance)})
-		case core.SubOrchestrationCompleted, core.SubOrchestrationFailed, core.SubOrchestrationCancelRequested:
-			if ev.SourceID != nil {
-				over[*ev.SourceID] = true
-			}
-		}
-	}
-	var ids []string
-	for _, c := range children {
-		if !over[c.id] {
-			ids = append(ids, c.instance)
-		}
-	}
-	return ids
 }
 
 // unread returns the queued messages that the next execution gets, oldest
@@ -236,84 +195,21 @@ func (t *turn) unread() []core.QueueEvent {
 	return carry
 }
 
-// finalStatus is the custom status that the next execution starts with.
-func (t *turn) finalStatus() *string {
-	status := t.started.InitialCustomStatus
-	for ev := range t.events {
-		if s, ok := ev.Data.(core.CustomStatusUpdated); ok {
-			status = s.Status
-		}
-	}
-	return status
-}
-
 // breadcrumbs records the waits that the end of the execution leaves unfed.
 func (t *turn) breadcrumbs() {
-	type wait struct {
-		id   uint64
-		name string
-	}
-	var waits, queues []wait
-	over := map[uint64]bool{} // fed or cancelled
-	delivered := map[string]int{}
-	feed := func(name string) { // the oldest pending wait of the name
-		for _, w := range waits {
-			if w.name == name && !over[w.id] {
-				over[w.id] = true
-				return
-			}
-		}
-	}
-	for ev := range t.events {
-		switch d := ev.Data.(type) {
-		case core.ExternalSubscribed:
-			waits = append(waits, wait{ev.ID, d.Name})
-		case core.QueueSubscribed:
-			queues = append(queues, wait{ev.ID, d.Name})
-		case core.ExternalEvent:
-			feed(d.Name)
-		case core.QueueEventDelivered:
-			delivered[d.Name]++
-		case core.ExternalSubscribedCancelled, core.QueueSubscriptionCancelled:
-			if ev.SourceID != nil {
-				over[*ev.SourceID] = true
-			}
-		}
-	}
-	for _, w := range waits {
-		if !over[w.id] {
+	for _, w := range slices.Clone(t.rec.waits) {
+		if !w.over {
 			t.push(new(w.id), core.ExternalSubscribedCancelled{Reason: reasonTerminal})
 		}
 	}
-	for _, w := range queues {
+	delivered := maps.Clone(t.rec.delivered)
+	for _, w := range slices.Clone(t.rec.queues) {
 		switch {
-		case over[w.id]:
+		case w.over:
 		case delivered[w.name] > 0:
 			delivered[w.name]--
 		default:
 			t.push(new(w.id), core.QueueSubscriptionCancelled{Reason: reasonTerminal})
 		}
 	}
-}
-
-// inFlight returns the activities that were scheduled and have neither an
-// outcome nor a cancellation row, in order.
-func (t *turn) inFlight() []uint64 {
-	open := map[uint64]bool{}
-	for ev := range t.events {
-		switch ev.Data.(type) {
-		case core.ActivityScheduled:
-			open[ev.ID] = true
-		case core.ActivityCompleted, core.ActivityFailed, core.ActivityCancelRequested:
-			if ev.SourceID != nil {
-				delete(open, *ev.SourceID)
-			}
-		}
-	}
-	ids := make([]uint64, 0, len(open))
-	for id := range open {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	return ids
 }

@@ -14,9 +14,10 @@ var ErrDropped = errors.New("the future was cancelled")
 type Future struct {
 	x    *execution
 	kind scheduleKind
-	// id is the schedule id, 0 while the action is not bound to an event.
-	id  uint64
-	sub *subscription
+	// seq is its place among the futures of the execution, id the schedule id,
+	// 0 while the action is not bound to an event.
+	seq, id uint64
+	sub     *subscription
 
 	done    bool
 	value   string
@@ -60,6 +61,7 @@ func (f *Future) Drop() {
 		return
 	}
 	f.dropped = true
+	f.x.dropped = append(f.x.dropped, f)
 	if f.sub != nil && !f.x.legacy {
 		f.sub.cancel(f.kind == waitSchedule)
 	}

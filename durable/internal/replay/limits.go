@@ -34,40 +34,18 @@ func (t *turn) limitViolation() string {
 			return fmt.Sprintf("KV value for key '%s' (%d bytes) exceeds limit (%d bytes)", d.Key, len(d.Value), core.MaxKVValueBytes)
 		}
 	}
-	if n := t.countKeys(setsKeys); n > core.MaxKVKeys {
+	// Keys count over the whole execution, but only a turn that sets any can break the limit.
+	if n := len(t.rec.keys); setsKeys && n > core.MaxKVKeys {
 		return fmt.Sprintf("KV key count (%d) exceeds limit (%d)", n, core.MaxKVKeys)
 	}
 	return ""
-}
-
-// countKeys counts the keys over the whole execution, stored turns included,
-// when this turn set any.
-func (t *turn) countKeys(setsKeys bool) int {
-	if !setsKeys {
-		return 0
-	}
-	keys := make(map[string]struct{}, len(t.in.KV))
-	for k := range t.in.KV {
-		keys[k] = struct{}{}
-	}
-	for ev := range t.events {
-		switch d := ev.Data.(type) {
-		case core.KeyValueSet:
-			keys[d.Key] = struct{}{}
-		case core.KeyValueCleared:
-			delete(keys, d.Key)
-		case core.KeyValuesCleared:
-			clear(keys)
-		}
-	}
-	return len(keys)
 }
 
 // breakLimit fails the execution: the rows of the turn stay, its work does
 // not. A parent is told, which the family's first runtime forgot.
 func (t *turn) breakLimit(violation string) Output {
 	details := core.ApplicationError{Kind: core.KindOrchestrationFailed, Message: violation}
-	t.nextID = t.maxID() + 1
+	t.nextID = t.rec.maxID + 1
 	t.push(nil, core.OrchestrationFailed{Details: details})
 	out := Output{Result: Failed, Failure: details}
 	t.notifyParent(&out)

@@ -1,6 +1,8 @@
 package replay
 
 import (
+	"slices"
+
 	"github.com/duroxide/duroxide-go/core"
 )
 
@@ -11,7 +13,7 @@ func (t *turn) end(out Output, terminal core.EventData) Output {
 	}
 	// Rows outside the walk follow the highest id there is: the id that a
 	// continue-as-new took is free again.
-	t.nextID = t.maxID() + 1
+	t.nextID = t.rec.maxID + 1
 	t.breadcrumbs()
 	t.push(nil, terminal)
 	t.notifyParent(&out)
@@ -19,35 +21,27 @@ func (t *turn) end(out Output, terminal core.EventData) Output {
 	return t.finish(out)
 }
 
-func (t *turn) maxID() uint64 {
-	var id uint64
-	for ev := range t.events {
-		id = max(id, ev.ID)
-	}
-	return id
-}
-
 // notifyParent sends the outcome to the execution that scheduled this one.
 func (t *turn) notifyParent(out *Output) {
-	parent := t.started.ParentInstance
-	if parent == nil || t.started.ParentID == nil {
+	parent := t.rec.started.ParentInstance
+	if parent == nil || t.rec.started.ParentID == nil {
 		return
 	}
 	execution := core.FirstExecutionID
 	switch {
-	case t.started.ParentExecutionID != nil:
-		execution = *t.started.ParentExecutionID
+	case t.rec.started.ParentExecutionID != nil:
+		execution = *t.rec.started.ParentExecutionID
 	case t.in.ParentExecution != nil:
 		execution = t.in.ParentExecution(*parent)
 	}
 	switch {
 	case out.Failure != nil:
 		out.OrchestratorItems = append(out.OrchestratorItems, core.SubOrchFailedItem{
-			ParentInstance: *parent, ParentExecutionID: execution, ParentID: *t.started.ParentID, Details: out.Failure,
+			ParentInstance: *parent, ParentExecutionID: execution, ParentID: *t.rec.started.ParentID, Details: out.Failure,
 		})
 	case out.Result == Completed:
 		out.OrchestratorItems = append(out.OrchestratorItems, core.SubOrchCompletedItem{
-			ParentInstance: *parent, ParentExecutionID: execution, ParentID: *t.started.ParentID, Result: t.x.output,
+			ParentInstance: *parent, ParentExecutionID: execution, ParentID: *t.rec.started.ParentID, Result: t.x.output,
 		})
 	}
 }
@@ -98,28 +92,15 @@ func detachedStart(d core.OrchestrationChained, version *string) core.StartOrche
 // cancelDroppedChildren tells the children whose rows this turn wrote. They
 // come after all other items.
 func (t *turn) cancelDroppedChildren(out *Output) {
-	var recorded map[uint64]string
 	for _, ev := range t.delta {
 		if _, ok := ev.Data.(core.SubOrchestrationCancelRequested); !ok {
 			continue
 		}
-		if recorded == nil {
-			recorded = t.childInstances()
-		}
+		i := slices.IndexFunc(t.rec.children, func(c child) bool { return c.id == *ev.SourceID })
 		out.OrchestratorItems = append(out.OrchestratorItems, core.CancelInstanceItem{
-			Instance: recorded[*ev.SourceID], Reason: reasonParentDropped,
+			Instance: core.ChildInstanceID(t.in.Instance, t.rec.children[i].name), Reason: reasonParentDropped,
 		})
 	}
-}
-
-func (t *turn) childInstances() map[uint64]string {
-	m := map[uint64]string{}
-	for ev := range t.events {
-		if d, ok := ev.Data.(core.SubOrchestrationScheduled); ok {
-			m[ev.ID] = core.ChildInstanceID(t.in.Instance, d.Instance)
-		}
-	}
-	return m
 }
 
 // finish checks limits, cancels what is in flight at an end, and says what the
@@ -135,7 +116,7 @@ func (t *turn) finish(out Output) Output {
 			core.StatusFailed:         "orchestration_terminal_failed",
 			core.StatusContinuedAsNew: "orchestration_terminal_continued_as_new",
 		}[out.Metadata.Status]
-		for _, id := range t.inFlight() {
+		for _, id := range t.rec.inFlight() {
 			t.push(new(id), core.ActivityCancelRequested{Reason: reason})
 			out.CancelledActivities = append(out.CancelledActivities, t.activity(id))
 		}

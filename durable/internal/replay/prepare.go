@@ -34,84 +34,32 @@ func (k scheduleKind) String() string {
 	return "none"
 }
 
-// schedules indexes history by schedule id while messages are prepared.
-type schedules struct {
-	kind map[uint64]scheduleKind
-	// closed holds the kind of the completion that a schedule already has.
-	closed map[uint64]scheduleKind
-	// cancelRequested and finished say what the execution already went through.
-	cancelRequested, finished bool
-}
-
-func (t *turn) indexSchedules() schedules {
-	s := schedules{kind: map[uint64]scheduleKind{}, closed: map[uint64]scheduleKind{}}
-	for ev := range t.events {
-		s.add(ev)
-	}
-	return s
-}
-
-func (s *schedules) add(ev core.Event) {
-	switch ev.Data.(type) {
-	case core.ActivityScheduled:
-		s.kind[ev.ID] = activitySchedule
-	case core.TimerCreated:
-		s.kind[ev.ID] = timerSchedule
-	case core.SubOrchestrationScheduled:
-		s.kind[ev.ID] = childSchedule
-	case core.ExternalSubscribed:
-		s.kind[ev.ID] = waitSchedule
-	case core.QueueSubscribed:
-		s.kind[ev.ID] = queueSchedule
-	case core.ActivityCompleted, core.ActivityFailed:
-		s.close(ev.SourceID, activitySchedule)
-	case core.TimerFired:
-		s.close(ev.SourceID, timerSchedule)
-	case core.SubOrchestrationCompleted, core.SubOrchestrationFailed:
-		s.close(ev.SourceID, childSchedule)
-	case core.OrchestrationCancelRequested:
-		s.cancelRequested = true
-	case core.OrchestrationCompleted, core.OrchestrationFailed:
-		s.finished = true
-	}
-}
-
-func (s *schedules) close(source *uint64, k scheduleKind) {
-	if source != nil {
-		s.closed[*source] = k
-	}
-}
-
 // prepare turns each message into at most one event (1.5).
 func (t *turn) prepare() {
-	if len(t.in.Messages) == 0 {
-		return
-	}
-	s := t.indexSchedules()
 	for _, m := range t.in.Messages {
-		t.prepareOne(&s, m)
+		t.prepareOne(m)
 	}
 }
 
-func (t *turn) prepareOne(s *schedules, m core.WorkItem) {
+func (t *turn) prepareOne(m core.WorkItem) {
 	switch m := m.(type) {
 	case core.ActivityCompletedItem:
-		t.completion(s, m.ExecutionID, m.ID, activitySchedule, core.ActivityCompleted{Result: m.Result}, nil)
+		t.completion(m.ExecutionID, m.ID, activitySchedule, core.ActivityCompleted{Result: m.Result}, nil)
 	case core.ActivityFailedItem:
-		t.completion(s, m.ExecutionID, m.ID, activitySchedule, core.ActivityFailed{Details: m.Details}, m.Details)
+		t.completion(m.ExecutionID, m.ID, activitySchedule, core.ActivityFailed{Details: m.Details}, m.Details)
 	case core.TimerFiredItem:
-		t.completion(s, m.ExecutionID, m.ID, timerSchedule, core.TimerFired{FireAtMs: m.FireAtMs}, nil)
+		t.completion(m.ExecutionID, m.ID, timerSchedule, core.TimerFired{FireAtMs: m.FireAtMs}, nil)
 	case core.SubOrchCompletedItem:
-		t.completion(s, m.ParentExecutionID, m.ParentID, childSchedule, core.SubOrchestrationCompleted{Result: m.Result}, nil)
+		t.completion(m.ParentExecutionID, m.ParentID, childSchedule, core.SubOrchestrationCompleted{Result: m.Result}, nil)
 	case core.SubOrchFailedItem:
-		t.completion(s, m.ParentExecutionID, m.ParentID, childSchedule, core.SubOrchestrationFailed{Details: m.Details}, m.Details)
+		t.completion(m.ParentExecutionID, m.ParentID, childSchedule, core.SubOrchestrationFailed{Details: m.Details}, m.Details)
 	case core.ExternalRaisedItem:
 		t.push(nil, core.ExternalEvent{Name: m.Name, Data: m.Data})
 	case core.QueueMessageItem:
 		t.push(nil, core.QueueEventDelivered{Name: m.Name, Data: m.Data})
 	case core.CancelInstanceItem:
-		if !s.cancelRequested && !s.finished {
-			s.add(t.push(nil, core.OrchestrationCancelRequested{Reason: m.Reason}))
+		if t.rec.cancelReason == nil && !t.rec.finished {
+			t.push(nil, core.OrchestrationCancelRequested{Reason: m.Reason})
 		}
 	default:
 		t.in.Logger.Warn("message ignored: not a completion", "instance_id", t.in.Instance, "message_type", m.ItemType())
@@ -121,17 +69,18 @@ func (t *turn) prepareOne(s *schedules, m core.WorkItem) {
 // completion appends the event of a completion message, unless the message is
 // stale, a duplicate, or does not fit its schedule. Details that are not an
 // application's fail the execution, since user code cannot catch them.
-func (t *turn) completion(s *schedules, execution, id uint64, want scheduleKind, data core.EventData, details core.ErrorDetails) {
+func (t *turn) completion(execution, id uint64, want scheduleKind, data core.EventData, details core.ErrorDetails) {
 	log := t.in.Logger.With("instance_id", t.in.Instance, "event_type", data.EventType(), "schedule_id", id)
 	if execution != t.in.Execution {
 		log.Warn("completion dropped: it belongs to another execution", "execution_id", execution, "current_execution_id", t.in.Execution)
 		return
 	}
-	if s.closed[id] == want {
+	s := t.rec.schedules[id]
+	if s.closed == want {
 		log.Warn("completion dropped: the schedule already has one")
 		return
 	}
-	if got := s.kind[id]; got != want {
+	if got := s.kind; got != want {
 		msg := fmt.Sprintf("completion kind mismatch for id=%d, expected '%s', got '%s'", id, got, want)
 		if got == noSchedule {
 			what := map[scheduleKind]string{activitySchedule: "completion", timerSchedule: "timer", childSchedule: "sub-orchestration"}[want]
@@ -140,7 +89,7 @@ func (t *turn) completion(s *schedules, execution, id uint64, want scheduleKind,
 		t.abort = core.ConfigurationError{Kind: core.Nondeterminism, Message: &msg}
 		return
 	}
-	s.add(t.push(new(id), data))
+	t.push(new(id), data)
 	if details == nil {
 		return
 	}

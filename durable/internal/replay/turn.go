@@ -85,12 +85,13 @@ func (e *NondeterminismError) details() core.ErrorDetails {
 	return core.ConfigurationError{Kind: core.Nondeterminism, Message: new(e.Error())}
 }
 
-// turn is the state of one Run. Its execution holds what the user code sees.
+// turn is the state of one turn. The record and the execution, which holds what
+// the user code sees, go over to the next one if the code stays suspended.
 type turn struct {
-	in      Input
-	started core.OrchestrationStarted
-	delta   []core.Event
-	nextID  uint64
+	in     Input
+	rec    *record
+	delta  []core.Event
+	nextID uint64
 	// abort fails the turn before any user code runs.
 	abort core.ErrorDetails
 	x     *execution
@@ -103,16 +104,32 @@ type turn struct {
 // Run runs one turn. User code runs on coroutines that Run tears down before
 // it returns, whatever the code does.
 func Run(in Input) Output {
+	t := newTurn(withLogger(in))
+	defer t.tearDown()
+	return t.run()
+}
+
+func withLogger(in Input) Input {
 	if in.Logger == nil {
 		in.Logger = slog.New(slog.DiscardHandler)
 	}
-	t := &turn{in: in, nextID: core.FirstEventID}
+	return in
+}
+
+// newTurn begins the turn of an execution of which there is only the history.
+func newTurn(in Input) *turn {
+	t := &turn{in: in, nextID: core.FirstEventID, rec: newRecord(in.History, in.KV)}
 	if n := len(in.History); n > 0 {
 		t.nextID = in.History[n-1].ID + 1
 	}
 	if in.Start != nil {
 		t.push(nil, *in.Start)
 	}
+	return t
+}
+
+// run runs the turn and leaves the code suspended.
+func (t *turn) run() Output {
 	t.prepare()
 	if out, done := t.guard(); done {
 		return out
@@ -121,33 +138,24 @@ func Run(in Input) Output {
 	return t.finalise(failure)
 }
 
-// guard handles the turns that run no code (1.3).
-func (t *turn) guard() (Output, bool) {
-	if t.abort != nil {
-		t.findStart()
-		return t.fail(t.abort), true
+// tearDown unwinds what is suspended.
+func (t *turn) tearDown() {
+	if t.x != nil {
+		t.x.tearDown()
 	}
-	for ev := range t.events {
-		if ev.IsTerminal() {
-			return Output{Result: Continue, Delta: t.delta}, true
-		}
-	}
-	if err := t.findStart(); err != "" {
-		return t.fail(core.ConfigurationError{Kind: core.Nondeterminism, Message: &err}), true
-	}
-	return Output{}, false
 }
 
-// findStart sets t.started, or says what is wrong with the history.
-func (t *turn) findStart() string {
-	for ev := range t.events {
-		if s, ok := ev.Data.(core.OrchestrationStarted); ok {
-			t.started = s
-			return ""
-		}
-		return "corrupted history: first event must be OrchestrationStarted"
+// guard handles the turns that run no code (1.3).
+func (t *turn) guard() (Output, bool) {
+	switch {
+	case t.abort != nil:
+		return t.fail(t.abort), true
+	case t.rec.terminal:
+		return Output{Result: Continue, Delta: t.delta}, true
+	case t.rec.problem != "":
+		return t.fail(core.ConfigurationError{Kind: core.Nondeterminism, Message: new(t.rec.problem)}), true
 	}
-	return "corrupted history: empty"
+	return Output{}, false
 }
 
 // codeFailure is why the user code could not be run to a standstill.
@@ -160,7 +168,9 @@ type codeFailure struct {
 // runCode walks, converts and quiesces on a goroutine of its own, because user
 // code that calls runtime.Goexit ends the goroutine that resumed it.
 func (t *turn) runCode() *codeFailure {
-	t.x = newExecution(t)
+	if t.x == nil {
+		t.x = newExecution(t)
+	}
 	var failure *codeFailure
 	finished := false
 	done := make(chan struct{})
@@ -170,7 +180,6 @@ func (t *turn) runCode() *codeFailure {
 		finished = true
 	}()
 	<-done
-	t.x.tearDown()
 	if !finished {
 		failure = &codeFailure{details: core.ApplicationError{
 			Kind: core.KindPanicked, Message: "orchestration code called runtime.Goexit",
@@ -202,6 +211,7 @@ func (t *turn) push(source *uint64, data core.EventData) core.Event {
 	}
 	t.nextID++
 	t.delta = append(t.delta, ev)
+	t.rec.add(ev)
 	return ev
 }
 

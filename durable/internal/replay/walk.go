@@ -47,8 +47,8 @@ func (t *turn) walk() *codeFailure {
 // leaveLegacyQueues takes dropped dequeues out of the matching where the old
 // race policy does: at the end of the walk.
 func (x *execution) leaveLegacyQueues() {
-	for _, f := range x.futures {
-		if f.kind == queueSchedule && f.dropped && f.sub != nil {
+	for _, f := range x.dropped {
+		if f.kind == queueSchedule && f.sub != nil {
 			f.sub.cancel(false)
 		}
 	}
