@@ -10,8 +10,16 @@ type OrchestrationItem struct {
 	// ExecutionID is the current execution, 1 for a new instance.
 	ExecutionID uint64
 	// History is the complete history of that execution in order; empty for a
-	// new instance and when HistoryError is set.
+	// new instance, when HistoryError is set and when HistoryOmitted is.
 	History []Event
+	// HistoryOmitted says that there is a history which is not in the item,
+	// because the fetch allowed that; see FetchOrchestrationItemParams.HistoryLimit.
+	HistoryOmitted bool
+	// LastEventID is the id of the last event of the execution, and TurnToken
+	// the lock token of the turn that was acknowledged last. A provider that
+	// is no [TurnTracker] may leave them empty, as they are for a new instance.
+	LastEventID uint64
+	TurnToken   string
 	// Messages is the locked batch in queue order, all for this instance.
 	Messages []WorkItem
 	// HistoryError says why stored data could not be decoded; empty when it could.

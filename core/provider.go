@@ -132,6 +132,9 @@ type FetchOrchestrationItemParams struct {
 	PollTimeout time.Duration
 	// Filter restricts the fetch; nil takes everything.
 	Filter *CapabilityFilter
+	// HistoryLimit allows a [TurnTracker] to leave out a history of more events
+	// than that: -1 any history, 0 none. Other providers ignore it.
+	HistoryLimit int
 }
 
 // AckOrchestrationItemParams are the parameters of AckOrchestrationItem. Nil

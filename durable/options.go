@@ -45,6 +45,15 @@ type Options struct {
 	// Fetchers is how many goroutines fetch, for each of the two queues. 0 is 2.
 	Fetchers int
 
+	// WarmInstances is how many waiting executions this process keeps suspended
+	// between their turns, so that the next turn costs what is new and not the
+	// length of the history. 0 is 10,000; a negative number keeps none. It has
+	// no effect on a provider that is no [core.TurnTracker].
+	WarmInstances int
+	// WarmBytes bounds the memory of the executions that are kept suspended, by
+	// estimate. 0 is 128 MiB.
+	WarmBytes int
+
 	// PollTimeout is how long one fetch may wait inside the provider. 0 is 30 s.
 	PollTimeout time.Duration
 	// MinPollInterval paces fetches that find nothing and do not wait. 0 is
@@ -144,6 +153,10 @@ func (o *Options) withDefaults() (Options, error) {
 	count("MaxTurns", &c.MaxTurns, max(8, 2*cpus))
 	count("MaxActivities", &c.MaxActivities, max(32, 8*cpus))
 	count("Fetchers", &c.Fetchers, 2)
+	count("WarmBytes", &c.WarmBytes, 128<<20)
+	if c.WarmInstances == 0 {
+		c.WarmInstances = 10_000
+	}
 	duration("PollTimeout", &c.PollTimeout, 30*time.Second)
 	duration("MinPollInterval", &c.MinPollInterval, 100*time.Millisecond)
 	duration("InstanceLock", &c.InstanceLock, 5*time.Second)

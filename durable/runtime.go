@@ -14,6 +14,10 @@ import (
 	"github.com/duroxide/duroxide-go/durable/internal/dispatch"
 )
 
+// warmCheckEvery is how many ends of resumed executions go by for one that is
+// replayed as a check.
+const warmCheckEvery = 100
+
 // Runtime runs orchestrations and activities from a provider. Any number of
 // runtimes, in any number of processes, can share one store.
 type Runtime struct {
@@ -64,6 +68,7 @@ func NewRuntime(p core.Provider, r *Registry, o *Options) (*Runtime, error) {
 		},
 		MaxTurns: opts.MaxTurns, TurnFetchers: opts.Fetchers,
 		MaxActivities: opts.MaxActivities, ActivityFetchers: opts.Fetchers,
+		Warm:        dispatch.WarmConfig{Instances: opts.WarmInstances, Bytes: opts.WarmBytes, CheckEvery: warmCheckEvery},
 		PollTimeout: opts.PollTimeout, MinPollInterval: opts.MinPollInterval,
 		InstanceLock: opts.InstanceLock, InstanceLockBuffer: opts.InstanceLockBuffer,
 		ActivityLock: opts.ActivityLock, ActivityLockBuffer: opts.ActivityLockBuffer,
@@ -104,6 +109,35 @@ func (r *Runtime) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	return d.Shutdown(ctx)
+}
+
+// WarmStats counts the turns of executions that had a history, and those that
+// are kept suspended between turns; see [Options.WarmInstances].
+type WarmStats struct {
+	// Hits are the turns that went on from suspended code, Misses those that
+	// replayed the history.
+	Hits, Misses uint64
+	// Evictions are the suspended executions that made room for others.
+	Evictions uint64
+	// Checks are the executions that were replayed at their end to be compared;
+	// Mismatches are those that came out differently. Then the replay counts,
+	// an error is logged, and the orchestration is not kept any more: its code
+	// is not deterministic.
+	Checks, Mismatches uint64
+	// Instances are suspended now; Bytes is the memory that they hold by
+	// estimate.
+	Instances, Bytes int
+}
+
+// WarmStats returns what was counted since the start; zero before it.
+func (r *Runtime) WarmStats() WarmStats {
+	r.mu.Lock()
+	d := r.dispatcher
+	r.mu.Unlock()
+	if d == nil {
+		return WarmStats{}
+	}
+	return WarmStats(d.Warm())
 }
 
 // Run starts the runtime, waits for ctx to end, and shuts down, giving running

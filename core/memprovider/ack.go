@@ -43,6 +43,9 @@ func (p *Provider) AckOrchestrationItem(ctx context.Context, a core.AckOrchestra
 	p.release(i, now, func() {
 		i.unlock()
 		p.applyMetadata(i, a.ExecutionID, &a.Metadata, now)
+		if i.row != nil {
+			i.row.turnToken = a.LockToken
+		}
 		i.appendHistory(a.ExecutionID, delta)
 		i.applyCustomStatus(delta)
 		i.kv.apply(delta, now)

@@ -22,16 +22,38 @@ func (h *history) len() int {
 	return len(h.events)
 }
 
+// lastID returns the id of the last event, 0 for none.
+func (h *history) lastID() uint64 {
+	if h.len() == 0 {
+		return 0
+	}
+	return h.events[len(h.events)-1].ID
+}
+
 // read returns copies of the events.
 func (h *history) read() ([]core.Event, error) {
+	return h.after(0, 0)
+}
+
+// after returns copies of the events that follow an id, with a limit at most
+// that many.
+func (h *history) after(id uint64, limit int) ([]core.Event, error) {
 	if h == nil {
 		return nil, nil
 	}
 	if h.corrupt {
 		return nil, fmt.Errorf("history: %w", core.ErrUndecodable)
 	}
-	events := make([]core.Event, len(h.events))
-	for n, e := range h.events {
+	from, found := h.find(id)
+	if found {
+		from++
+	}
+	stored := h.events[from:]
+	if limit > 0 {
+		stored = stored[:min(limit, len(stored))]
+	}
+	events := make([]core.Event, len(stored))
+	for n, e := range stored {
 		events[n], _ = cloneEvent(e)
 	}
 	return events, nil
@@ -101,6 +123,27 @@ func (p *Provider) read(ctx context.Context, op, id string, executionID *uint64)
 		executionID = &i.latest
 	}
 	events, err := i.histories[*executionID].read()
+	return events, core.Permanent(op, err)
+}
+
+// TracksTurns implements [core.TurnTracker].
+func (*Provider) TracksTurns() bool { return true }
+
+// ReadHistoryRange implements [core.HistoryRangeReader].
+func (p *Provider) ReadHistoryRange(ctx context.Context, a core.ReadHistoryRangeParams) ([]core.Event, error) {
+	const op = "read_history_range"
+	if a.Limit < 0 {
+		return nil, core.Permanent(op, fmt.Errorf("%w: Limit must be zero or more, not %d", core.ErrInvalidArgument, a.Limit))
+	}
+	if _, err := p.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer p.mu.Unlock()
+	i := p.instances[a.Instance]
+	if i == nil {
+		return nil, nil
+	}
+	events, err := i.histories[a.ExecutionID].after(a.AfterEventID, a.Limit)
 	return events, core.Permanent(op, err)
 }
 

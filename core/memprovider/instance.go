@@ -36,6 +36,7 @@ type instanceRow struct {
 	seq                  uint64 // order of creation
 	name, version        string
 	current              uint64
+	turnToken            string // of the last acknowledged turn
 	parent               *string
 	createdAt, updatedAt uint64
 	customStatus         *string

@@ -23,7 +23,7 @@ func (p *Provider) FetchOrchestrationItem(ctx context.Context, a core.FetchOrche
 				return nil, next
 			}
 			p.lock(i, now, after(now, a.LockTimeout))
-			item := i.item()
+			item := i.item(a.HistoryLimit)
 			if item != nil {
 				return item, 0
 			}
@@ -60,7 +60,7 @@ func (p *Provider) release(i *instance, now uint64, free func()) {
 }
 
 // item describes the locked turn, nil if it is a batch of orphans.
-func (i *instance) item() *core.OrchestrationItem {
+func (i *instance) item(historyLimit int) *core.OrchestrationItem {
 	item := &core.OrchestrationItem{
 		Instance:    i.id,
 		ExecutionID: core.FirstExecutionID,
@@ -78,14 +78,20 @@ func (i *instance) item() *core.OrchestrationItem {
 		item.ExecutionID = i.row.current
 		h = i.histories[i.row.current]
 	}
+	item.LastEventID = h.lastID()
 	var err error
-	if item.History, err = h.read(); err != nil {
+	if i.row != nil && historyLimit != 0 && h.len() > max(historyLimit, 0) {
+		item.HistoryOmitted = true
+	} else {
+		item.History, err = h.read()
+	}
+	if err != nil {
 		item.HistoryError = err.Error()
 	} else {
 		item.KVSnapshot = i.kv.snapshot()
 	}
 	if i.row != nil {
-		item.OrchestrationName, item.Version = i.row.name, i.row.version
+		item.OrchestrationName, item.Version, item.TurnToken = i.row.name, i.row.version, i.row.turnToken
 		return item
 	}
 	item.OrchestrationName, item.Version = deriveName(item.History, item.Messages)

@@ -36,8 +36,10 @@ type Provider struct {
 }
 
 var (
-	_ core.Provider = (*Provider)(nil)
-	_ core.Admin    = (*Provider)(nil)
+	_ core.Provider           = (*Provider)(nil)
+	_ core.Admin              = (*Provider)(nil)
+	_ core.TurnTracker        = (*Provider)(nil)
+	_ core.HistoryRangeReader = (*Provider)(nil)
 )
 
 // New returns an empty provider. Nil options are the zero value.

@@ -29,6 +29,10 @@ type Config struct {
 	InstanceLock, InstanceLockBuffer time.Duration
 	ActivityLock, ActivityLockBuffer time.Duration
 
+	// Warm bounds the executions that stay suspended between turns. It has no
+	// effect on a provider that is no core.TurnTracker.
+	Warm WarmConfig
+
 	Tags    core.TagFilter
 	Session SessionConfig
 	// CancellationGrace is how long an unwanted activity may go on before its
@@ -52,6 +56,10 @@ type Dispatcher struct {
 	cfg      Config
 	log      *slog.Logger
 	sessions *sessionTracker
+	// warm is nil if no execution is kept suspended; then fetches bring whole
+	// histories along.
+	warm         *warmCache
+	historyLimit int
 
 	// fetching ends when shutdown begins, working when the grace period does.
 	fetching  context.Context
@@ -67,6 +75,10 @@ type Dispatcher struct {
 // stop the dispatcher, Shutdown does.
 func Start(ctx context.Context, cfg Config) *Dispatcher {
 	d := &Dispatcher{cfg: cfg, log: cfg.Logger, sessions: newSessionTracker(cfg.Session)}
+	if tracker, ok := core.Ability[core.TurnTracker](cfg.Provider); ok && tracker.TracksTurns() && cfg.Warm.Instances > 0 {
+		d.warm, d.historyLimit = newWarmCache(cfg.Warm), inlineHistory
+		d.cfg.Turns.Suspend = true
+	}
 	base := context.WithoutCancel(ctx)
 	d.fetching, d.stopFetch = context.WithCancel(base)
 	d.working, d.abort = context.WithCancelCause(base)
@@ -91,6 +103,9 @@ func Start(ctx context.Context, cfg Config) *Dispatcher {
 // its context is left running, since Go cannot end it.
 func (d *Dispatcher) Shutdown(ctx context.Context) error {
 	d.stopFetch()
+	if d.warm != nil {
+		defer d.warm.close() // after the loops, which may still put something there
+	}
 	if waitFor(ctx, &d.loops) {
 		d.abort(ErrShutdown)
 		if waitFor(ctx, &d.userCode) {
@@ -191,4 +206,13 @@ func (d *Dispatcher) release(abandon func(context.Context, core.AbandonParams) e
 	if err := abandon(ctx, p); err != nil && !errors.Is(err, core.ErrLockLost) {
 		d.log.Warn("abandon failed: the lock is left to expire", "error", err)
 	}
+}
+
+// Warm returns what became of the turns so far; zero if nothing is kept
+// suspended.
+func (d *Dispatcher) Warm() WarmStats {
+	if d.warm == nil {
+		return WarmStats{}
+	}
+	return d.warm.snapshot()
 }

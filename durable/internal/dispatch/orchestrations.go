@@ -14,6 +14,8 @@ func (d *Dispatcher) fetchTurn() (func(), error) {
 		LockTimeout: d.cfg.InstanceLock,
 		PollTimeout: d.cfg.PollTimeout,
 		Filter:      &core.CapabilityFilter{SupportedVersions: []core.VersionRange{d.cfg.Turns.Supported}},
+
+		HistoryLimit: d.historyLimit,
 	})
 	if item == nil || err != nil {
 		return nil, err
@@ -39,19 +41,39 @@ func (d *Dispatcher) turn(item *core.OrchestrationItem) {
 		<-renewing
 	}()
 
-	decision := d.cfg.Turns.Decide(ctx, item)
+	decision, err := d.decide(ctx, item)
+	if err != nil {
+		d.log.Warn("history could not be read: the instance is given back", "instance_id", item.Instance, "error", err)
+		d.release(d.cfg.Provider.AbandonOrchestrationItem, d.giveBack(item))
+		return
+	}
 	if decision.Abandon != nil {
 		d.release(d.cfg.Provider.AbandonOrchestrationItem, *decision.Abandon)
 		return
 	}
-	err := d.retry(ctx, func(ctx context.Context) error {
+	err = d.retry(ctx, func(ctx context.Context) error {
 		return d.cfg.Provider.AckOrchestrationItem(ctx, *decision.Ack)
 	})
-	if err == nil {
-		d.logResult(item, decision)
+	if err != nil {
+		if decision.Suspended != nil {
+			decision.Suspended.Close() // it remembers what was not stored
+		}
+		d.ackFailed(ctx, item, decision, err)
 		return
 	}
-	d.ackFailed(ctx, item, decision, err)
+	if decision.Suspended != nil {
+		d.warm.put(item, decision.Ack.ExecutionID, decision.Suspended)
+	}
+	d.logResult(item, decision)
+}
+
+// giveBack is how an instance is given back after trouble that may pass.
+func (d *Dispatcher) giveBack(item *core.OrchestrationItem) core.AbandonParams {
+	p := core.AbandonParams{LockToken: item.LockToken, Delay: 50 * time.Millisecond}
+	if d.working.Err() != nil { // interrupted by shutdown, which is nobody's failure
+		p.Delay, p.IgnoreAttempt = 0, true
+	}
+	return p
 }
 
 // ackFailed deals with a turn that could not be stored. Trouble that may pass
@@ -59,10 +81,7 @@ func (d *Dispatcher) turn(item *core.OrchestrationItem) {
 // stored fails its execution.
 func (d *Dispatcher) ackFailed(ctx context.Context, item *core.OrchestrationItem, decision Decision, err error) {
 	log := d.log.With("instance_id", item.Instance, "execution_id", decision.Ack.ExecutionID, "error", err)
-	giveBack := core.AbandonParams{LockToken: item.LockToken, Delay: 50 * time.Millisecond}
-	if d.working.Err() != nil { // interrupted by shutdown, which is nobody's failure
-		giveBack.Delay, giveBack.IgnoreAttempt = 0, true
-	}
+	giveBack := d.giveBack(item)
 	var pe *core.ProviderError
 	switch {
 	case errors.Is(err, core.ErrLockLost):
@@ -72,6 +91,11 @@ func (d *Dispatcher) ackFailed(ctx context.Context, item *core.OrchestrationItem
 		d.release(d.cfg.Provider.AbandonOrchestrationItem, giveBack)
 	default:
 		log.Error("turn can never be stored: the execution fails")
+		if err := d.loadHistory(ctx, item); err != nil {
+			log.Error("history could not be read: the instance is given back", "second_error", err)
+			d.release(d.cfg.Provider.AbandonOrchestrationItem, giveBack)
+			return
+		}
 		ack := d.cfg.Turns.failUnstorable(ctx, item, decision, pe)
 		if err := d.retry(ctx, func(ctx context.Context) error { return d.cfg.Provider.AckOrchestrationItem(ctx, *ack) }); err != nil {
 			log.Error("failure could not be stored either: the instance is given back", "second_error", err)

@@ -33,6 +33,8 @@ type Turns struct {
 	// history, instead of parking it for ParkDelay.
 	FailNondeterminism bool
 	ParkDelay          time.Duration
+	// Suspend leaves the code of an execution that goes on suspended.
+	Suspend bool
 	// ParentExecution finds the current execution of a parent whose link lacks it.
 	ParentExecution func(ctx context.Context, parent string) uint64
 	Logger          *slog.Logger
@@ -52,6 +54,10 @@ type Decision struct {
 	Notices []core.WorkItem
 	// Result is how the turn ended, for logs.
 	Result replay.Result
+	// Suspended is the code of an execution that goes on, nil if it is not
+	// kept. Whoever has the decision keeps it once the turn is stored, else
+	// closes it.
+	Suspended *replay.Suspended
 }
 
 // Decide runs the turn of a fetched item, or says why there is none. It holds
@@ -115,11 +121,35 @@ func (t *Turns) Decide(ctx context.Context, item *core.OrchestrationItem) Decisi
 		start.Version = resolved
 		in.Start = &start
 	}
-	out := replay.Run(in)
+	if !t.Suspend {
+		return t.decision(log, ack, notices, replay.Run(in))
+	}
+	out, suspended := replay.Begin(in)
+	decision := t.decision(log, ack, notices, out)
+	decision.Suspended = suspended
+	return decision
+}
+
+// Resume runs the turn of a fetched item on suspended code. The batch holds
+// nothing but messages for it.
+func (t *Turns) Resume(ctx context.Context, item *core.OrchestrationItem, s *replay.Suspended) Decision {
+	log := t.Logger.With("instance_id", item.Instance, "execution_id", item.ExecutionID, "orchestration_name", item.OrchestrationName)
+	out, suspended := s.Resume(replay.Input{
+		Messages: item.Messages, Now: t.Now, Stamp: t.Stamp, StrictInputs: t.StrictInputs,
+		ParentExecution: func(parent string) uint64 { return t.ParentExecution(ctx, parent) }, Logger: t.Logger,
+	})
+	ack := &core.AckOrchestrationItemParams{LockToken: item.LockToken, ExecutionID: item.ExecutionID}
+	decision := t.decision(log, ack, nil, out)
+	decision.Suspended = suspended
+	return decision
+}
+
+// decision puts what a turn produced into its acknowledgement.
+func (t *Turns) decision(log *slog.Logger, ack *core.AckOrchestrationItemParams, notices []core.WorkItem, out replay.Output) Decision {
 	if out.Nondeterminism != nil && !t.FailNondeterminism {
 		log.Error("instance parked: its code does not repeat what its history records",
 			"error", out.Nondeterminism.Error(), "retry_in", t.ParkDelay)
-		return abandon(t.ParkDelay, true)
+		return Decision{Abandon: &core.AbandonParams{LockToken: ack.LockToken, Delay: t.ParkDelay, IgnoreAttempt: true}}
 	}
 	if out.PanicStack != "" {
 		log.Error("orchestration panicked", "error", out.Failure.Error(), "stack", out.PanicStack)
