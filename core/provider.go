@@ -132,9 +132,10 @@ type FetchOrchestrationItemParams struct {
 	PollTimeout time.Duration
 	// Filter restricts the fetch; nil takes everything.
 	Filter *CapabilityFilter
-	// HistoryLimit allows a [TurnTracker] to leave out a history of more events
-	// than that: -1 any history, 0 none. Other providers ignore it.
-	HistoryLimit int
+	// HistoryLimit allows a [TurnTracker] to leave out the history of an
+	// execution whose last event has a higher id; 0 does not allow it. Other
+	// providers ignore it.
+	HistoryLimit uint64
 }
 
 // AckOrchestrationItemParams are the parameters of AckOrchestrationItem. Nil

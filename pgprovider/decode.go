@@ -65,12 +65,17 @@ func stringEnd(b []byte, i int) int {
 	}
 }
 
-// decodeArray decodes all elements or returns the first error with its place.
+// decodeArray decodes the elements of a JSON array, see decodeAll.
 func decodeArray[T any](array []byte, what string, decode func([]byte) (T, error)) ([]T, error) {
 	parts, err := elements(array)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
+	return decodeAll(parts, what, decode)
+}
+
+// decodeAll returns what can be decoded, and the first error with its place.
+func decodeAll[T any](parts [][]byte, what string, decode func([]byte) (T, error)) ([]T, error) {
 	out := make([]T, 0, len(parts))
 	var first error
 	for i, part := range parts {

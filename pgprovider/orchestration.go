@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/jackc/pgx/v5"
 
@@ -45,7 +46,7 @@ func (p *Provider) FetchOrchestrationItem(ctx context.Context, params core.Fetch
 	if err != nil {
 		return nil, classify(ctx, opFetchOrchestration, err)
 	}
-	var minVersion, maxVersion *int64
+	claim := claimParams{lockMs: lockMs}
 	key := "" // without a filter
 	if params.Filter != nil {
 		if len(params.Filter.SupportedVersions) == 0 {
@@ -53,36 +54,55 @@ func (p *Provider) FetchOrchestrationItem(ctx context.Context, params core.Fetch
 		}
 		first := params.Filter.SupportedVersions[0]
 		low, high := packMin(first.Min), packMax(first.Max)
-		minVersion, maxVersion = &low, &high
+		claim.minVersion, claim.maxVersion = &low, &high
 		key = fmt.Sprint(low, high)
+	}
+	if params.HistoryLimit > 0 {
+		claim.historyLimit = new(int64(min(params.HistoryLimit, math.MaxInt64)))
 	}
 	var item *core.OrchestrationItem
 	err = p.poll(ctx, opFetchOrchestration, notifier.Orchestrator, key, params.PollTimeout, func(ctx context.Context) (bool, error) {
-		item, err = p.fetchOrchestration(ctx, lockMs, minVersion, maxVersion)
+		item, err = p.fetchOrchestration(ctx, claim)
 		return item != nil, err
 	})
 	return item, err
 }
 
+// claimParams are the arguments of a claim. Nil versions exclude nothing, a nil
+// limit asks for any history.
+type claimParams struct {
+	lockMs                 int64
+	minVersion, maxVersion *int64
+	historyLimit           *int64
+}
+
+// claimedRow is a claimed instance as it comes from the database.
+type claimedRow interface {
+	read(found *bool) func(pgx.Rows) error
+	item() *core.OrchestrationItem
+}
+
 // fetchOrchestration asks until it finds an item that is not an orphan batch,
 // or nothing.
-func (p *Provider) fetchOrchestration(ctx context.Context, lockMs int64, minVersion, maxVersion *int64) (*core.OrchestrationItem, error) {
+func (p *Provider) fetchOrchestration(ctx context.Context, claim claimParams) (*core.OrchestrationItem, error) {
 	for {
-		var row *orchestrationRow
+		var row claimedRow
+		var found bool
 		err := p.retryTransient(ctx, opFetchOrchestration, func() error {
-			var found bool
-			row = &orchestrationRow{}
-			err := p.run(ctx, call{
+			c := call{
 				op: opFetchOrchestration, query: sqlFetchOrchestration,
-				args: []any{p.nowMs(), lockMs, minVersion, maxVersion},
-				read: row.read(&found),
-			})
-			if err != nil || !found {
-				row = nil
+				args: []any{p.nowMs(), claim.lockMs, claim.minVersion, claim.maxVersion},
 			}
-			return err
+			row = &orchestrationRow{}
+			if p.TracksTurns() {
+				row = &turnRow{}
+				c.query, c.args = sqlFetchTurn, append(c.args, claim.historyLimit)
+			}
+			found = false
+			c.read = row.read(&found)
+			return p.run(ctx, c)
 		})
-		if err != nil || row == nil {
+		if err != nil || !found {
 			return nil, err
 		}
 		item := row.item()
@@ -98,7 +118,7 @@ func (p *Provider) fetchOrchestration(ctx context.Context, lockMs int64, minVers
 	}
 }
 
-// orchestrationRow is a claimed instance as it comes from the database.
+// orchestrationRow is what the shared function returns.
 type orchestrationRow struct {
 	instance, token             string
 	name, version               *string

@@ -45,6 +45,7 @@ type Provider struct {
 	// notifiesBacklog says that the acknowledgement of a turn notifies when
 	// messages came during it.
 	notifiesBacklog bool
+	tracksTurns     bool
 
 	notifier *notifier.Notifier // nil without long polling
 	listener sync.WaitGroup     // runs the notifier
@@ -56,8 +57,10 @@ type Provider struct {
 }
 
 var (
-	_ core.Provider = (*Provider)(nil)
-	_ core.Admin    = (*Provider)(nil)
+	_ core.Provider           = (*Provider)(nil)
+	_ core.Admin              = (*Provider)(nil)
+	_ core.TurnTracker        = (*Provider)(nil)
+	_ core.HistoryRangeReader = (*Provider)(nil)
 )
 
 // New makes a provider on a pool of the caller, which stays open when the
@@ -110,6 +113,7 @@ func start(ctx context.Context, pool *pgxpool.Pool, isolated bool, o Options) (*
 		pool: pool, isolated: isolated, schema: o.Schema, prefix: quoteSchema(o.Schema), clock: o.Clock, log: o.Logger,
 		version:         result.Version,
 		notifiesBacklog: result.Version >= backlogVersion && len(result.ForeignBodies) == 0,
+		tracksTurns:     result.Version >= turnsVersion && len(result.ForeignBodies) == 0,
 	}
 	p.closing, p.close = context.WithCancelCause(context.WithoutCancel(ctx))
 	if o.LongPoll.Disabled {

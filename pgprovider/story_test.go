@@ -155,9 +155,11 @@ func story(t *testing.T, p *pgprovider.Provider) {
 	must(t, p.AbandonOrchestrationItem(ctx, core.AbandonParams{LockToken: other.LockToken, Delay: time.Hour}))
 
 	// The second turn ends the execution.
+	firstTurn := item.LockToken
 	item = mustFetch(t, p)
 	equal(t, "second item", &core.OrchestrationItem{
 		Instance: instance, OrchestrationName: "Orch", Version: "1.0.0", ExecutionID: 1, History: history,
+		LastEventID: 9, TurnToken: firstTurn,
 		Messages: []core.WorkItem{completed}, KVSnapshot: map[string]core.KVEntry{}, LockToken: item.LockToken, AttemptCount: 1,
 	}, item)
 	must(t, p.AckOrchestrationItem(ctx, core.AckOrchestrationItemParams{

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/duroxide/duroxide-go/core"
 )
 
 // A Case is one rule of the contract and the check of it.
@@ -23,6 +25,9 @@ type Case struct {
 
 	polling polling
 	needs   []need
+	// optional says without which ability of the provider the case does not
+	// apply; nil for none. It returns the reason.
+	optional func(core.Provider) string
 	run     func(*trial)
 }
 
@@ -79,6 +84,8 @@ func (c Case) check(ctx context.Context, h Harness) Result {
 			if t.slow != "" {
 				r.Failures = append(r.Failures, fmt.Sprintf("in %d tries the time was too short: %s", r.Tries, t.slow))
 			}
+		case t.notApplicable != "":
+			r.Outcome, r.Reason = NotApplicable, t.notApplicable
 		case t.skipped != "" && h.RequireAll:
 			r.Outcome, r.Failures = Failed, []string{"required, but would be skipped: " + t.skipped}
 		case t.skipped != "":
@@ -137,6 +144,11 @@ func (c Case) try(ctx context.Context, h Harness, number int) outcome {
 func (c Case) prepareAndRun(t *trial) {
 	t.p = t.newProvider()
 	t.note(t.p.Name(), t.p.Version())
+	if c.optional != nil {
+		if reason := c.optional(t.p); reason != "" {
+			t.leave(reason)
+		}
+	}
 	for _, n := range c.needs {
 		if reason := n.missing(&t.h, t.p); reason != "" {
 			t.skip(reason)

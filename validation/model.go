@@ -36,6 +36,7 @@ type modelInstance struct {
 	messages       []*modelMessage // in the order of the queue
 	token          string          // of the last fetch until it is acknowledged or abandoned
 	until          int             // the tick in which its lock has ended
+	turn           string          // the token of the last acknowledgement
 }
 
 type modelExecution struct {
@@ -162,7 +163,7 @@ func (m *model) fetchTurn(i *modelInstance, token string, until int) {
 // ackTurn does what an acknowledgement does that is not refused.
 func (m *model) ackTurn(i *modelInstance, exec uint64, a ack) {
 	i.messages = slices.DeleteFunc(i.messages, func(msg *modelMessage) bool { return msg.token == i.token })
-	i.token = ""
+	i.turn, i.token = i.token, ""
 	i.created = i.created || a.meta.OrchestrationName != nil
 	i.current = max(i.current, exec)
 	e := i.executions[exec]

@@ -88,6 +88,10 @@ func (w *walk) stepFetchTurn(f *core.CapabilityFilter) bool {
 		want.Messages = append(want.Messages, msg.item)
 		want.AttemptCount = max(want.AttemptCount, msg.attempts)
 	}
+	want.LastEventID, want.TurnToken = got.LastEventID, got.TurnToken
+	if tracker, ok := core.Ability[core.TurnTracker](w.p); ok && tracker.TracksTurns() && i.created {
+		want.LastEventID, want.TurnToken = i.nextID(i.current)-1, i.turn
+	}
 	same(w, "turn", got, want)
 	return true
 }

@@ -37,6 +37,8 @@ type trial struct {
 type outcome struct {
 	failures []string
 	skipped  string
+	// notApplicable says why the case is not about this provider.
+	notApplicable string
 	// slow says which time was over when the first failure was found.
 	slow          string
 	name, version string
@@ -65,6 +67,14 @@ func (t *trial) check(what string, err error) {
 func (t *trial) skip(reason string) {
 	t.mu.Lock()
 	t.result.skipped = reason
+	t.mu.Unlock()
+	runtime.Goexit()
+}
+
+// leave ends the case as one that is not about this provider.
+func (t *trial) leave(reason string) {
+	t.mu.Lock()
+	t.result.notApplicable = reason
 	t.mu.Unlock()
 	runtime.Goexit()
 }
@@ -110,7 +120,7 @@ func (t *trial) note(name, version string) {
 func (t *trial) ended() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.result.failures) > 0 || t.result.skipped != ""
+	return len(t.result.failures) > 0 || t.result.skipped != "" || t.result.notApplicable != ""
 }
 
 func (t *trial) outcome() outcome {

@@ -60,7 +60,7 @@ func (p *Provider) release(i *instance, now uint64, free func()) {
 }
 
 // item describes the locked turn, nil if it is a batch of orphans.
-func (i *instance) item(historyLimit int) *core.OrchestrationItem {
+func (i *instance) item(historyLimit uint64) *core.OrchestrationItem {
 	item := &core.OrchestrationItem{
 		Instance:    i.id,
 		ExecutionID: core.FirstExecutionID,
@@ -80,7 +80,7 @@ func (i *instance) item(historyLimit int) *core.OrchestrationItem {
 	}
 	item.LastEventID = h.lastID()
 	var err error
-	if i.row != nil && historyLimit != 0 && h.len() > max(historyLimit, 0) {
+	if i.row != nil && historyLimit != 0 && item.LastEventID > historyLimit {
 		item.HistoryOmitted = true
 	} else {
 		item.History, err = h.read()

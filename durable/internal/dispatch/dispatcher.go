@@ -59,7 +59,7 @@ type Dispatcher struct {
 	// warm is nil if no execution is kept suspended; then fetches bring whole
 	// histories along.
 	warm         *warmCache
-	historyLimit int
+	historyLimit uint64
 
 	// fetching ends when shutdown begins, working when the grace period does.
 	fetching  context.Context
