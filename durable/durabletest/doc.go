@@ -22,4 +22,19 @@
 // goroutine waits for something outside, such as the network or a channel that
 // was made before: an idle HTTP connection holds it for ever. So activities
 // that do I/O are better mocked.
+//
+// # Recorded histories
+//
+// The next release must go on with the instances that the last one left. Record
+// some of them ([durable.Client.ExportHistory], or duroxide export for a sample
+// of a live system), keep the files in testdata, and
+//
+//	durabletest.Replay(t, reg, "testdata/histories")
+//
+// fails with what is recorded and what the code does instead, and where. A
+// program that calls [CheckMain] does the same for duroxide export --check,
+// which asks a live system in one step whether a release breaks it.
+//
+// [Shuffle] needs no files: it replays what a test just ran, from every turn, and
+// finds code that does not repeat itself.
 package durabletest

@@ -18,6 +18,10 @@ import (
 // waitLimit is how long, in virtual time, [Wait] waits for an instance.
 const waitLimit = 10 * 365 * 24 * time.Hour
 
+// shutdownGrace is how long, in virtual time, activities may go on when the test
+// ends, before their contexts do.
+const shutdownGrace = 24 * time.Hour
+
 // Env is what a test has while [Run] runs it: a store, a runtime and a client,
 // in virtual time. It is safe for concurrent use by goroutines of the test.
 type Env struct {
@@ -57,7 +61,7 @@ func Run(t *testing.T, reg *durable.Registry, o *durable.Options, f func(t *test
 		}
 		t.Cleanup(func() { // when t.Context has ended, which ends the events of After
 			env.events.Wait()
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), shutdownGrace)
 			defer cancel()
 			if err := rt.Shutdown(ctx); err != nil {
 				t.Errorf("durabletest: %v", err)

@@ -18,6 +18,8 @@ type action struct {
 	version *string
 	// setter identifies a KeyValueSet, so that its recorded time can be taken over.
 	setter uint64
+	// site is where user code asked for it; empty unless sites are asked for.
+	site string
 	// next is set for a continue-as-new.
 	next *ContinueAsNew
 }

@@ -117,7 +117,12 @@ func isLegacy(t *turn) bool {
 	return false
 }
 
-func (x *execution) emit(a action) { x.fifo = append(x.fifo, a) }
+func (x *execution) emit(a action) {
+	if x.t.in.Sites {
+		a.site = callSite()
+	}
+	x.fifo = append(x.fifo, a)
+}
 
 // delivered moves the code's clock to the time of an event that it can see.
 func (x *execution) delivered(ev core.Event) {

@@ -35,6 +35,9 @@ type Input struct {
 	// an old runtime, lacks it. Only called in that case.
 	ParentExecution func(parent string) uint64
 	Logger          *slog.Logger
+	// Sites asks for Output.Sites, which costs a look at the stack for each
+	// action.
+	Sites bool
 }
 
 // Result says how a turn ended.
@@ -65,6 +68,9 @@ type Output struct {
 	Nondeterminism *NondeterminismError
 	// PanicStack is the stack of the user code that panicked, if it did.
 	PanicStack string
+	// Sites are where user code asked for what the events of Delta record, by
+	// event id, if Input.Sites is set.
+	Sites map[uint64]string
 }
 
 // NondeterminismError says where code and history disagree.
@@ -72,6 +78,8 @@ type NondeterminismError struct {
 	// EventID is the recorded event that does not fit; 0 when it is not one.
 	EventID uint64
 	Message string
+	// Site is where user code asked for something else, if Input.Sites is set.
+	Site string
 }
 
 func (e *NondeterminismError) Error() string {
@@ -135,7 +143,14 @@ func (t *turn) run() Output {
 		return out
 	}
 	failure := t.runCode()
-	return t.finalise(failure)
+	out := t.finalise(failure)
+	if t.in.Sites {
+		out.Sites = make(map[uint64]string, len(t.pending))
+		for _, a := range t.pending {
+			out.Sites[a.id] = a.site
+		}
+	}
+	return out
 }
 
 // tearDown unwinds what is suspended.

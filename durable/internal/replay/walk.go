@@ -166,7 +166,7 @@ func (x *execution) compare(a action, ev core.Event, prefix string) *Nondetermin
 			"instance_id", x.t.in.Instance, "event_id", ev.ID, "difference", difference)
 		return nil
 	}
-	return &NondeterminismError{EventID: ev.ID, Message: prefix + difference}
+	return &NondeterminismError{EventID: ev.ID, Message: prefix + difference, Site: a.site}
 }
 
 func (x *execution) matchSchedule(ev core.Event, name string) *NondeterminismError {
