@@ -7,6 +7,8 @@
 //		...
 //	}
 //
+// [Schemas] lends schemas to the many cases of one test.
+//
 // The server is the one that DATABASE_URL names. Without it the test fails; it
 // is never skipped.
 package migrationstest

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"strings"
@@ -32,7 +33,8 @@ type DB struct {
 	URL string
 	// Schema is test_ and eight hexadecimal digits.
 	Schema string
-	// Pool has at most ten connections to URL. It is closed after the test.
+	// Pool has at most ten connections, with the settings of URL and the
+	// application_name migrationstest. It is closed after the test.
 	Pool *pgxpool.Pool
 }
 
@@ -47,7 +49,11 @@ func NewAt(t testing.TB, version int) *DB {
 	t.Helper()
 	db := NewEmpty(t)
 	if version > 0 {
-		migrate(t, db, version)
+		ctx, cancel := context.WithTimeout(t.Context(), setUpTimeout)
+		defer cancel()
+		if err := db.migrate(ctx, version); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return db
 }
@@ -58,23 +64,11 @@ func NewEmpty(t testing.TB) *DB {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), setUpTimeout)
 	defer cancel()
-
 	db := &DB{URL: URL(t), Schema: schemaName()}
-	config, err := pgxpool.ParseConfig(db.URL)
-	if err != nil {
-		t.Fatalf("DATABASE_URL: %v", err)
+	if err := db.create(ctx, maxConns); err != nil {
+		t.Fatal(err)
 	}
-	config.MaxConns = maxConns
-	if db.Pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
-		t.Fatalf("open a pool: %v", err)
-	}
-	t.Cleanup(func() {
-		db.Pool.Close()
-		db.drop(t)
-	})
-	if _, err := db.Pool.Exec(ctx, `CREATE SCHEMA `+pgx.Identifier{db.Schema}.Sanitize()); err != nil {
-		t.Fatalf("create a schema: %v", err)
-	}
+	t.Cleanup(func() { db.remove(t) })
 	return db
 }
 
@@ -86,24 +80,24 @@ func URL(t testing.TB) string {
 		t.Fatal("DATABASE_URL is not set: run `go run ./pgtest -- go test ./...` at the root of the repository, " +
 			"or set it to a PostgreSQL server")
 	}
-	withPath, err := emptySearchPath(raw)
+	withPath, err := withSetting(raw, "search_path", "")
 	if err != nil {
 		t.Fatalf("DATABASE_URL: %v", err)
 	}
 	return withPath
 }
 
-// emptySearchPath adds the setting to a URL or a keyword string.
-func emptySearchPath(raw string) (string, error) {
+// withSetting adds a setting to a URL or a keyword string.
+func withSetting(raw, name, value string) (string, error) {
 	if !strings.Contains(raw, "://") {
-		return raw + " search_path=''", nil
+		return fmt.Sprintf("%s %s='%s'", raw, name, value), nil
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
 		return "", err
 	}
 	query := u.Query()
-	query.Set("search_path", "")
+	query.Set(name, value)
 	u.RawQuery = query.Encode()
 	return u.String(), nil
 }
@@ -120,14 +114,36 @@ func lastVersion() int {
 	return files[len(files)-1].Version
 }
 
-func migrate(t testing.TB, db *DB, version int) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), setUpTimeout)
-	defer cancel()
-	_, err := migrations.RunPool(ctx, db.Pool, &migrations.Options{Schema: db.Schema, UpTo: version})
+// name is the schema as it stands in a statement.
+func (db *DB) name() string { return pgx.Identifier{db.Schema}.Sanitize() }
+
+// create opens the pool and makes the schema; after an error nothing is left.
+func (db *DB) create(ctx context.Context, conns int32) error {
+	config, err := pgxpool.ParseConfig(db.URL)
 	if err != nil {
-		t.Fatal(err)
+		return fmt.Errorf("DATABASE_URL: %w", err)
 	}
+	config.MaxConns = conns
+	config.ConnConfig.RuntimeParams["application_name"] = "migrationstest"
+	if db.Pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return fmt.Errorf("open a pool: %w", err)
+	}
+	if _, err := db.Pool.Exec(ctx, `CREATE SCHEMA `+db.name()); err != nil {
+		db.Pool.Close()
+		return fmt.Errorf("create a schema: %w", err)
+	}
+	return nil
+}
+
+func (db *DB) migrate(ctx context.Context, version int) error {
+	_, err := migrations.RunPool(ctx, db.Pool, &migrations.Options{Schema: db.Schema, UpTo: version})
+	return err
+}
+
+// remove undoes create.
+func (db *DB) remove(t testing.TB) {
+	db.Pool.Close()
+	db.drop(t)
 }
 
 // drop removes the schema over a connection of its own. It can meet a
@@ -142,7 +158,7 @@ func (db *DB) drop(t testing.TB) {
 	}
 	defer conn.Close(ctx)
 	for attempt := 1; ; attempt++ {
-		_, err := conn.Exec(ctx, `DROP SCHEMA IF EXISTS `+pgx.Identifier{db.Schema}.Sanitize()+` CASCADE`)
+		_, err := conn.Exec(ctx, `DROP SCHEMA IF EXISTS `+db.name()+` CASCADE`)
 		if err == nil {
 			return
 		}
