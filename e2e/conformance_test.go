@@ -9,6 +9,7 @@ import (
 	"github.com/duroxide/duroxide-go/core"
 	"github.com/duroxide/duroxide-go/core/memprovider"
 	"github.com/duroxide/duroxide-go/durable"
+	"github.com/duroxide/duroxide-go/migrations"
 	"github.com/duroxide/duroxide-go/migrations/migrationstest"
 	"github.com/duroxide/duroxide-go/pgprovider"
 	"github.com/duroxide/duroxide-go/sqliteprovider"
@@ -16,19 +17,18 @@ import (
 )
 
 // The cases of the conformance suite that need an engine run here, on each
-// provider; its other cases run beside the providers.
+// provider; its other cases run beside the providers. The ways of pgprovider are
+// the four that its own test always runs.
 func TestEngineConformance(t *testing.T) {
 	t.Parallel()
 	providers := map[string]func(t *testing.T) func(context.Context) (core.Provider, error){
 		"memprovider": func(*testing.T) func(context.Context) (core.Provider, error) {
 			return func(context.Context) (core.Provider, error) { return memprovider.New(nil), nil }
 		},
-		"pgprovider": func(t *testing.T) func(context.Context) (core.Provider, error) {
-			return func(ctx context.Context) (core.Provider, error) {
-				db := migrationstest.New(t)
-				return pgprovider.NewFromURL(ctx, db.URL, &pgprovider.Options{Schema: db.Schema})
-			}
-		},
+		"pgprovider, extended, long, improved": postgres(false, false, false),
+		"pgprovider, extended, short, plain":   postgres(false, true, true),
+		"pgprovider, simple, long, plain":      postgres(true, false, true),
+		"pgprovider, simple, short, improved":  postgres(true, true, false),
 		"sqliteprovider, file": func(t *testing.T) func(context.Context) (core.Provider, error) {
 			return func(ctx context.Context) (core.Provider, error) {
 				return sqliteprovider.Open(ctx, filepath.Join(t.TempDir(), "test.db"), nil)
@@ -50,7 +50,7 @@ func TestEngineConformance(t *testing.T) {
 				t.Run(c.Name, func(t *testing.T) {
 					t.Parallel()
 					result := c.Check(t.Context(), validation.Harness{
-						LongPolls: true, RequireAll: true, NewProvider: open(t), StartEngine: startEngine,
+						RequireAll: true, NewProvider: open(t), StartEngine: startEngine,
 						Close: func(_ context.Context, p core.Provider) error {
 							if p, ok := p.(interface{ Close() error }); ok {
 								return p.Close()
@@ -67,6 +67,28 @@ func TestEngineConformance(t *testing.T) {
 				t.Errorf("%d cases, want 10", ran)
 			}
 		})
+	}
+}
+
+// postgres opens providers with the extended or the simple protocol, long or
+// short polling, on the improved or on the plain schema of the family.
+func postgres(simple, short, plain bool) func(t *testing.T) func(context.Context) (core.Provider, error) {
+	return func(t *testing.T) func(context.Context) (core.Provider, error) {
+		return func(ctx context.Context) (core.Provider, error) {
+			var db *migrationstest.DB
+			options := &pgprovider.Options{LongPoll: pgprovider.LongPoll{Disabled: short}}
+			if plain {
+				db, options.Migrations = migrationstest.NewAt(t, migrations.SharedVersion), migrations.ApplyShared
+			} else {
+				db = migrationstest.New(t)
+			}
+			options.Schema = db.Schema
+			url := db.URL
+			if simple {
+				url = withParam(t, url, "default_query_exec_mode", "simple_protocol")
+			}
+			return pgprovider.NewFromURL(ctx, url, options)
+		}
 	}
 }
 

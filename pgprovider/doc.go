@@ -24,6 +24,21 @@
 // are qualified with the schema, so search_path does not matter. Every
 // QueryExecMode of pgx works.
 //
+// # The schema of the family
+//
+// With [migrations.ApplyShared] the schema stays as the processes of other
+// languages make it. The provider then passes the conformance suite but for two
+// races. The shared function that acknowledges a turn looks at the lock before it
+// waits for others, and so can commit
+//
+//   - after another process has taken the instance over, when the lease ends just
+//     then (the case TestConcurrentTakeover shows it);
+//   - after the instance was deleted, which brings parts of it back
+//     (TestConcurrentDeletion).
+//
+// The default, [migrations.Apply], ends both for every process that uses the
+// schema, whatever its language, and makes much of it faster.
+//
 // # Deletion and pruning
 //
 // A tree is deleted in one transaction. The bulk operations select first, and
