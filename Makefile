@@ -6,13 +6,16 @@ export TESTFLAGS
 # Runs a command with DATABASE_URL set to a server that is there for its time.
 with_postgres := go run ./pgtest
 
-.PHONY: help test standalone lint fix demo bench
+# How long the soak lasts; with "make test" it is one.
+MINUTES ?= 10
+
+.PHONY: help test standalone lint fix demo bench soak
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 test: ## test every module, with one server for all
-	$(with_postgres) -- go test $(TESTFLAGS) work
+	SOAK_MINUTES=1 $(with_postgres) -- go test $(TESTFLAGS) work
 
 standalone: ## check every module outside the workspace, as importers see it
 	$(with_postgres) -- scripts/standalone.sh all check
@@ -28,3 +31,6 @@ demo: ## show a workflow that survives a crash
 
 bench: ## run the benchmarks, on a server that flushes to disk
 	$(with_postgres) -durable -- go test -run '^$$' -bench . $(BENCHFLAGS) work
+
+soak: ## everything at once on one database, for MINUTES=10; prints a report
+	SOAK_MINUTES=$(MINUTES) $(with_postgres) -- go test $(TESTFLAGS) -count=1 -v -timeout 0 -run '^TestSoak$$' ./e2e
