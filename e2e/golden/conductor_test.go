@@ -60,8 +60,15 @@ func (c *conductor) FetchOrchestrationItem(ctx context.Context, p core.FetchOrch
 		c.setOpen(true)
 		return nil, err
 	}
-	c.turns <- item
+	seen := *item // the runtime may change its own
+	c.turns <- &seen
 	return item, nil
+}
+
+// TracksTurns hands this ability on, so that turns are taken on suspended code.
+func (c *conductor) TracksTurns() bool {
+	tracker, ok := core.Ability[core.TurnTracker](c.Provider)
+	return ok && tracker.TracksTurns()
 }
 
 func (c *conductor) AckOrchestrationItem(ctx context.Context, p core.AckOrchestrationItemParams) error {

@@ -121,7 +121,7 @@ func (v vary) answer(a answer) answer {
 
 func (v vary) fetched(i *core.OrchestrationItem) *core.OrchestrationItem {
 	f := *i
-	f.LockToken = ""
+	f.LockToken, f.TurnToken, f.LastEventID = "", "", 0
 	f.History = v.events(f.History)
 	f.Messages = each(f.Messages, v.item)
 	f.KVSnapshot = map[string]core.KVEntry{}
