@@ -4,6 +4,8 @@
 //	duroxide demo --store sqlite               # the same on a SQLite file
 //	duroxide migrate up --schema orders        # bring a schema up to date
 //	duroxide migrate verify --schema orders    # check it and change nothing
+//	duroxide export --sample 20 --redact       # histories of live instances, for tests of the next release
+//	duroxide export --check ./program          # whether a release goes on with what runs
 //
 // The database is the one that --database-url names, else DATABASE_URL; the demo
 // can do without.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/duroxide/duroxide-go/durable/durabletest"
 	"github.com/duroxide/duroxide-go/migrations/migrationstest"
 )
 
@@ -20,6 +21,9 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	if which := os.Getenv(asProgram); which != "" {
+		durabletest.CheckMain(release(which == "broken"))
+	}
 	os.Exit(buildAndRun(m))
 }
 
@@ -99,7 +103,7 @@ func databaseURL(t *testing.T) string {
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, args := range []string{"", "migrate", "migrate up", "migrate verify", "migrate status", "migrate plan", "migrate print", "demo", "demo-worker"} {
+	for _, args := range []string{"", "migrate", "migrate up", "migrate verify", "migrate status", "migrate plan", "migrate print", "export", "demo", "demo-worker"} {
 		t.Run("duroxide "+args, func(t *testing.T) {
 			t.Parallel()
 			r := run(t, append(strings.Fields(args), "--help")...)
@@ -114,8 +118,8 @@ func TestHelp(t *testing.T) {
 func TestWrongUsage(t *testing.T) {
 	t.Parallel()
 	for args, text := range map[string]string{
-		"":                               "no command given: choose migrate or demo",
-		"migrat":                         `unknown command "migrat": choose migrate or demo`,
+		"":                               "no command given: choose migrate or export or demo",
+		"migrat":                         `unknown command "migrat": choose migrate or export or demo`,
 		"migrate":                        "no command given: choose up or verify or status or plan or print",
 		"migrate down":                   `unknown command "down": choose up or verify`,
 		"migrate up --too 3":             "unknown flag: --too",
@@ -143,6 +147,13 @@ func TestWrongUsage(t *testing.T) {
 		"demo --store sqlite --database-url x":    "--database-url: does not go with --store sqlite",
 		"demo-worker --store mysql":               "--store: must be postgres or sqlite",
 		"demo-worker --store sqlite --name w":     "--file and --name are needed",
+		"export --status odd":                     `--status: must be running, completed, failed or all, not "odd"`,
+		"export --sample 0":                       "--sample: must be from 1 to 1000000, not 0",
+		"export order-1":                          `"order-1": arguments are for the program of --check`,
+		"export --instance=":                      "--instance: the id is empty",
+		"export --instance a --sample 3":          "--instance: does not go with --sample and --status",
+		"export":                                  "--database-url: not given, and DATABASE_URL is not set",
+		"export --database-url postgres://:x":     "--database-url: not a connection string",
 		"demo now":                                `"now"`,
 		"demo-worker":                             "--schema and --name and the environment variable DATABASE_URL are needed",
 	} {
@@ -166,7 +177,7 @@ func TestNotFound(t *testing.T) {
 func TestUnreachable(t *testing.T) {
 	t.Parallel()
 	const url = "postgres://u:secret@127.0.0.1:1/x"
-	for _, args := range []string{"migrate verify", "migrate up", "demo"} {
+	for _, args := range []string{"migrate verify", "migrate up", "export", "demo"} {
 		t.Run("duroxide "+args, func(t *testing.T) {
 			t.Parallel()
 			r := run(t, append(strings.Fields(args), "--database-url", url)...)

@@ -42,7 +42,9 @@ type Env struct {
 // Nil options are defaults that suit long virtual times. Of given ones the clock
 // must be nil, since the bubble has its own, and an instance whose code does not
 // repeat its history always fails, because one that is parked waits for a deploy
-// that does not come. Without a logger warnings go to the test's log.
+// that does not come. Unless WarmInstances is set, every turn replays the code
+// from its beginning, which finds code that does not repeat itself. Without a
+// logger warnings go to the test's log.
 //
 // Code that an instance asks for and that nobody registered fails the test.
 func Run(t *testing.T, reg *durable.Registry, o *durable.Options, f func(t *testing.T, env *Env)) {
@@ -89,6 +91,9 @@ func options(t *testing.T, o *durable.Options) *durable.Options {
 		t.Fatal("durabletest: Options.Clock must be nil: the time is the bubble's")
 	}
 	opts.Nondeterminism = durable.Fail
+	if opts.WarmInstances == 0 {
+		opts.WarmInstances = -1
+	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}

@@ -215,7 +215,8 @@ func TestADayOfAThousandInstances(t *testing.T) {
 	if calls.Load() != int64(instances*ticks) {
 		t.Errorf("%d activities, want %d", calls.Load(), instances*ticks)
 	}
-	if limit := 10 * time.Second; took > limit && !raceDetector {
+	// 2 s of CPU time; the rest is for machines that have much else to do.
+	if limit := time.Minute; took > limit && !raceDetector {
 		t.Errorf("took %v of real time, more than %v", took, limit)
 	}
 }

@@ -365,9 +365,10 @@ func TestRoundTrip(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			reg := register(t, children, main.With(code), upper.With(func(_ context.Context, s string) (string, error) {
-				if s == "x" {
-					time.Sleep(time.Hour)
+			reg := register(t, children, main.With(code), upper.With(func(ctx context.Context, s string) (string, error) {
+				if s == "x" { // until it is cancelled
+					<-ctx.Done()
+					return "", context.Cause(ctx)
 				}
 				return strings.ToUpper(s), nil
 			}))

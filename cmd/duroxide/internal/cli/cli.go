@@ -65,7 +65,7 @@ func interrupted(err error) error {
 
 func (a *app) root() *cobra.Command {
 	root := group("duroxide", "Durable workflows on PostgreSQL: the operator's tool",
-		"duroxide looks after durable workflows on PostgreSQL.\n\n"+exitCodesHelp, a.migrate(), a.demo(), a.demoWorker())
+		"duroxide looks after durable workflows on PostgreSQL.\n\n"+exitCodesHelp, a.migrate(), a.export(), a.demo(), a.demoWorker())
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.Version = version()
 	root.PersistentPreRun = func(*cobra.Command, []string) { a.started = true }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
 	"github.com/duroxide/duroxide-go/migrations"
@@ -38,28 +39,66 @@ func (d *database) check() error {
 		return nil
 	}
 	if _, err := pgx.ParseConfig(d.url); err != nil {
-		return usagef("--database-url: not a connection string such as postgres://user@host:5432/database " +
-			"(its text is not shown, it may hold a password)")
+		return notAddress("--database-url")
 	}
 	return nil
 }
 
-// connect opens one connection to what the flag or the environment names.
-func (d *database) connect(ctx context.Context) (*pgx.Conn, error) {
-	url, from := d.url, "--database-url"
+// address returns what the flag or the environment names, and which of them did.
+func (d *database) address() (url, from string, err error) {
+	url, from = d.url, "--database-url"
 	if url == "" {
 		url, from = os.Getenv(databaseEnv), databaseEnv
 	}
 	if url == "" {
-		return nil, usagef("--database-url: not given, and %s is not set", databaseEnv)
+		err = usagef("--database-url: not given, and %s is not set", databaseEnv)
 	}
-	config, err := pgx.ParseConfig(url)
-	if err != nil {
-		return nil, usagef("%s: not a connection string such as postgres://user@host:5432/database "+
-			"(its text is not shown, it may hold a password)", from)
-	}
+	return url, from, err
+}
+
+// notAddress refuses a connection string without showing it.
+func notAddress(from string) error {
+	return usagef("%s: not a connection string such as postgres://user@host:5432/database "+
+		"(its text is not shown, it may hold a password)", from)
+}
+
+// limitConnecting bounds how long connecting takes, unless the address does.
+func limitConnecting(config *pgx.ConnConfig, url string) {
 	if !strings.Contains(url, "connect_timeout") {
 		config.ConnectTimeout = connectTimeout
 	}
+}
+
+// connect opens one connection to what the flag or the environment names.
+func (d *database) connect(ctx context.Context) (*pgx.Conn, error) {
+	url, from, err := d.address()
+	if err != nil {
+		return nil, err
+	}
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, notAddress(from)
+	}
+	limitConnecting(config, url)
 	return pgx.ConnectConfig(ctx, config)
+}
+
+// readOnlyPool opens a pool whose transactions the server keeps from writing.
+func (d *database) readOnlyPool(ctx context.Context) (*pgxpool.Pool, error) {
+	url, from, err := d.address()
+	if err != nil {
+		return nil, err
+	}
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, notAddress(from)
+	}
+	limitConnecting(config.ConnConfig, url)
+	config.MaxConns = 2
+	// Another mode than the default is how one says that there is a pooler in
+	// between, and poolers refuse connection parameters that they do not know.
+	if config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		config.ConnConfig.RuntimeParams["default_transaction_read_only"] = "on"
+	}
+	return pgxpool.NewWithConfig(ctx, config)
 }
