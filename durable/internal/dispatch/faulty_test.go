@@ -26,6 +26,9 @@ func newFaulty() *faulty {
 	return &faulty{Provider: memprovider.New(nil), calls: map[string]int{}}
 }
 
+// Unwrap shows the optional abilities of the provider within.
+func (f *faulty) Unwrap() core.Provider { return f.Provider }
+
 func (f *faulty) call(ctx context.Context, method string, params any) error {
 	f.mu.Lock()
 	f.calls[method]++

@@ -177,6 +177,8 @@ func callA(c *replay.Context, _ string) (string, error) {
 	return value, err
 }
 
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 func plain(result string) ActivityHandler {
 	return func(context.Context, Task) (string, error) { return result, nil }
 }
