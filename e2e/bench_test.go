@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net"
 	"regexp"
 	"slices"
 	"sync"
@@ -24,19 +25,21 @@ var (
 	benchActivities = flag.Int("bench.activities", 0, "durable.Options.MaxActivities")
 	benchFetchers   = flag.Int("bench.fetchers", 0, "durable.Options.Fetchers")
 	benchPool       = flag.Int("bench.pool", 10, "connections of the runtime's pool")
+	benchWarm       = flag.Int("bench.warm", 0, "durable.Options.WarmInstances; -1 keeps nothing suspended")
+	benchCold       = flag.Bool("bench.cold", false, "also run the very long instance without suspended code, which takes long")
 )
 
 const (
 	noop      = durable.Activity[int, int]("noop")
 	sequence  = durable.Orchestration[int, int]("sequence")
 	fan       = durable.Orchestration[int, int]("fan")
-	benchTime = 5 * time.Minute
+	benchTime = time.Hour
 )
 
 // BenchmarkLatency runs instances with one activity, one after the other: start
 // to result as the client sees it, and to the last line of the orchestration.
 func BenchmarkLatency(b *testing.B) {
-	w := newBench(b)
+	w := newBench(b, *benchWarm)
 	var seen, ran []time.Duration
 	for b.Loop() {
 		id := w.id()
@@ -63,11 +66,30 @@ func BenchmarkShortInstances(b *testing.B) { benchmarkBulk(b, sequence, 2000, 1)
 // BenchmarkFanOut runs 20 instances of 100 activities side by side.
 func BenchmarkFanOut(b *testing.B) { benchmarkBulk(b, fan, 20, 100) }
 
-// BenchmarkLongInstance runs 1 instance of 1,000 activities one after the other.
-func BenchmarkLongInstance(b *testing.B) { benchmarkBulk(b, sequence, 1, 1000) }
+// BenchmarkLongInstance runs 1 instance of 1,000 activities one after the other,
+// on code that stays suspended between them and on code that is replayed.
+func BenchmarkLongInstance(b *testing.B) {
+	b.Run("warm", func(b *testing.B) { benchmarkBulkWarm(b, sequence, 1, 1000, 0) })
+	b.Run("cold", func(b *testing.B) { benchmarkBulkWarm(b, sequence, 1, 1000, -1) })
+}
+
+// BenchmarkVeryLongInstance runs 1 instance of 10,000 activities one after the
+// other.
+func BenchmarkVeryLongInstance(b *testing.B) {
+	b.Run("warm", func(b *testing.B) { benchmarkBulkWarm(b, sequence, 1, 10_000, 0) })
+	if *benchCold {
+		b.Run("cold", func(b *testing.B) { benchmarkBulkWarm(b, sequence, 1, 10_000, -1) })
+	}
+}
 
 func benchmarkBulk(b *testing.B, o durable.Orchestration[int, int], instances, activities int) {
-	w := newBench(b)
+	b.Helper()
+	benchmarkBulkWarm(b, o, instances, activities, *benchWarm)
+}
+
+func benchmarkBulkWarm(b *testing.B, o durable.Orchestration[int, int], instances, activities, warm int) {
+	b.Helper()
+	w := newBench(b, warm)
 	done := 0
 	for b.Loop() {
 		ids := make(chan string)
@@ -99,12 +121,14 @@ type bench struct {
 	*world
 	client  *durable.Client
 	queries *queryCounter
+	read    atomic.Int64 // bytes from the database
+	runtime *durable.Runtime
 	pool    *pgxpool.Pool
 	ids     atomic.Int64
 	ended   sync.Map // instance to time.Time
 }
 
-func newBench(b *testing.B) *bench {
+func newBench(b *testing.B, warm int) *bench {
 	b.Helper()
 	w := newWorld(b)
 	ctx, cancel := context.WithTimeout(b.Context(), benchTime)
@@ -119,7 +143,9 @@ func newBench(b *testing.B) *bench {
 		k.ended.Store(ctx.InstanceID(), time.Now())
 		return n, nil
 	}
-	runOn(b, provider, &durable.Options{MaxTurns: *benchTurns, MaxActivities: *benchActivities, Fetchers: *benchFetchers},
+	k.runtime = runOn(b, provider, &durable.Options{
+		MaxTurns: *benchTurns, MaxActivities: *benchActivities, Fetchers: *benchFetchers, WarmInstances: warm,
+	},
 		noop.With(func(_ context.Context, n int) (int, error) { return n, nil }),
 		sequence.With(func(ctx *durable.Context, n int) (int, error) {
 			for i := range n {
@@ -150,6 +176,11 @@ func (k *bench) provider(b *testing.B, tracer pgx.QueryTracer, conns int) (*pgpr
 	config.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
 	if tracer != nil {
 		config.ConnConfig.Tracer = tracer
+		dial := config.ConnConfig.DialFunc
+		config.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := dial(ctx, network, addr)
+			return countingConn{conn, &k.read}, err
+		}
 	}
 	pool, err := pgxpool.NewWithConfig(b.Context(), config)
 	must(b, err)
@@ -178,14 +209,28 @@ func (k *bench) report(b *testing.B, activities int) {
 		lines = append(lines, fmt.Sprintf("%8.0f ms in %6d of %s", c.time.Seconds()*1000, c.n, name))
 	}
 	b.ReportMetric(per(float64(total.n)), "queries/activity")
+	b.ReportMetric(per(float64(k.read.Load()))/1000, "kB-read/activity")
 	if testing.Verbose() {
 		slices.Sort(lines)
 		slices.Reverse(lines)
 		for _, line := range lines {
 			b.Log(line)
 		}
+		b.Logf("%+v", k.runtime.WarmStats())
 		b.Logf("%8.0f ms waiting for a connection", k.pool.Stat().EmptyAcquireWaitTime().Seconds()*1000)
 	}
+}
+
+// countingConn counts what it reads.
+type countingConn struct {
+	net.Conn
+	n *atomic.Int64
+}
+
+func (c countingConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.n.Add(int64(n))
+	return n, err
 }
 
 func median(d []time.Duration) float64 {
