@@ -20,6 +20,8 @@
 // [Context] gives it. Everything that touches the world is an [Activity], which
 // runs at least once, in any process that shares the store.
 //
+// The command durablevet of durable/vet reports code that is not deterministic.
+//
 // The module needs a provider: core/memprovider for tests, pgprovider for
 // PostgreSQL.
 package durable

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks what the compiler does not: the module graph, the migrations and their
-# diffs, the format, go vet, and the linters of .golangci.yml. With --fix,
-# golangci-lint repairs what it can.
+# diffs, the format, go vet, our orchestrations, and the linters of .golangci.yml.
+# With --fix, golangci-lint repairs what it can.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 golangci_lint=github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -18,6 +18,18 @@ format() {
 	[ -z "$files" ] || { echo "run gofmt -w on:" $files; return 1; }
 }
 
+# Our analyser over our orchestrations. durabletest and e2e have some whose
+# mistakes are meant.
+durablevet() {
+	local dir
+	dir=$(mktemp -d)
+	go build -o "$dir/durablevet" ./durable/vet/cmd/durablevet &&
+		go vet -vettool="$dir/durablevet" ./durable ./examples/... ./cmd/duroxide/...
+	local status=$?
+	rm -r "$dir"
+	return $status
+}
+
 # One run over the packages of all modules: it loads what they share once.
 golangci() {
 	local IFS=$'\n'
@@ -32,5 +44,6 @@ step go run ./tools/modgraph
 step go run ./tools/migdiff --lint --check
 step format
 step go vet work
+step durablevet
 step golangci
 exit $status

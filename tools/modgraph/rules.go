@@ -9,6 +9,7 @@ const (
 	cmp    = "github.com/google/go-cmp"
 	goleak = "go.uber.org/goleak"
 	rapid  = "pgregory.net/rapid"
+	tools  = "golang.org/x/tools"
 	otel   = "go.opentelemetry.io/otel"
 )
 
@@ -40,8 +41,12 @@ var table = map[string]row{
 		siblings: []string{"pgprovider"},
 		external: []string{pgx, "github.com/Azure/azure-sdk-for-go/sdk/azidentity"},
 	},
-	"durable":     {siblings: []string{"core"}, testExternal: []string{cmp, goleak, rapid}},
-	"durable/vet": {external: []string{"golang.org/x/tools"}},
+	"durable": {siblings: []string{"core"}, testExternal: []string{cmp, goleak, rapid}},
+	"durable/vet/golangci": {
+		siblings: []string{"durable/vet"},
+		external: []string{tools, "github.com/golangci/plugin-module-register"},
+	},
+	"durable/vet": {external: []string{tools}},
 	"sqliteprovider": {
 		siblings:     []string{"core"},
 		testSiblings: []string{"validation"},
@@ -80,6 +85,7 @@ var brings = map[string][]string{
 		"github.com/dustin/go-humanize", "github.com/google/uuid", "github.com/mattn/go-isatty", "github.com/ncruces/go-strftime",
 		"github.com/remyoudompheng/bigfft", "golang.org/x/sys", "modernc.org/libc", "modernc.org/mathutil", "modernc.org/memory",
 	},
+	tools: {"golang.org/x/mod", "golang.org/x/sync"},
 	"github.com/fergusstrange/embedded-postgres": {pq, "github.com/xi2/xz"},
 }
 

@@ -1,0 +1,5 @@
+package limits
+
+var Max int
+
+func Raise() { Max++ }

@@ -1,0 +1,65 @@
+package e2e_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The analyser, run by go vet, has nothing to say of our orchestrations, and
+// finds each mistake of the file that makes ten.
+func TestVet(t *testing.T) {
+	t.Parallel()
+	root, err := filepath.Abs("..")
+	must(t, err)
+	// The tool belongs to no module that e2e requires: the workspace has it.
+	inWorkspace := func(args ...string) *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), "go", args...)
+		cmd.Dir, cmd.Env = root, append(os.Environ(), "GOWORK="+filepath.Join(root, "go.work"), "GOFLAGS=")
+		return cmd
+	}
+	tool := filepath.Join(t.TempDir(), "durablevet")
+	if out, err := inWorkspace("build", "-o", tool, "./durable/vet/cmd/durablevet").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+
+	clean := inWorkspace("vet", "-vettool="+tool, "./durable", "./examples/...", "./cmd/duroxide/...")
+	if out, err := clean.CombinedOutput(); err != nil {
+		t.Errorf("findings in our own code: %v\n%s", err, out)
+	}
+
+	want, err := os.ReadFile(filepath.Join("testdata", "mistakes", "findings.txt"))
+	must(t, err)
+	for name, cmd := range map[string]*exec.Cmd{
+		"go vet":     inWorkspace("vet", "-vettool="+tool, "./e2e/testdata/mistakes"),
+		"standalone": inWorkspace("run", "./durable/vet/cmd/durablevet", "./e2e/testdata/mistakes"),
+	} {
+		var got bytes.Buffer
+		cmd.Stderr = &got
+		if exit := (*exec.ExitError)(nil); !errors.As(cmd.Run(), &exit) {
+			t.Errorf("%s: mistakes are no failure", name)
+		}
+		equal(t, name, string(want), relative(got.String()))
+	}
+}
+
+// relative keeps the findings of an output and of their files the name.
+func relative(output string) string {
+	const file = "mistakes.go:"
+	var kept strings.Builder
+	for line := range strings.Lines(output) {
+		if i := strings.Index(line, file); i >= 0 {
+			kept.WriteString(line[i:])
+		}
+	}
+	return kept.String()
+}
+
+func TestVetPage(t *testing.T) {
+	t.Parallel()
+	quotes(t, "vet.md")
+}
