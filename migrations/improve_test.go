@@ -664,7 +664,7 @@ func TestFetchTakesAnotherSessionAfterALostOne(t *testing.T) {
 func (f fixture) listen() (collect func() []string) {
 	f.Helper()
 	conn := f.connect()
-	for _, suffix := range []string{"_orch_work", "_worker_work"} {
+	for _, suffix := range []string{"_orch_work", "_worker_work", "_dxgo_wait"} {
 		f.execOn(conn, `LISTEN `+pgx.Identifier{f.Schema + suffix}.Sanitize())
 	}
 	return func() []string {
