@@ -21,14 +21,19 @@ import (
 // another demo leaves it alone.
 func TestDemoSQLite(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "demo.db")
-	args := []string{"demo", "--store", "sqlite", "--file", path, "--orders", ordersFile(t)}
-	r := run(t, args...)
+	dir := t.TempDir()
+	path := filepath.Join(dir, ":memory:") // a name like any other
+	demo := func() result {
+		cmd := command(t, "demo", "--store", "sqlite", "--file", ":memory:", "--orders", ordersFile(t))
+		cmd.Dir = dir
+		return finish(t, cmd)
+	}
+	r := demo()
 	r.wantSurvived(t)
 	r.want(t, 0, "SQLite, file "+path, "File "+path+" stays for you to look at")
 	checkDemoFile(t, path)
 
-	run(t, args...).want(t, 4, path+" exists", "choose another with --file")
+	demo().want(t, 4, path+" exists", "choose another with --file")
 	checkDemoFile(t, path)
 }
 

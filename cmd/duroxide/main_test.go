@@ -171,7 +171,7 @@ func TestWrongUsage(t *testing.T) {
 func TestNotFound(t *testing.T) {
 	t.Parallel()
 	run(t, "demo", "--orders", "missing.jsonl").want(t, 3, "--orders: open missing.jsonl: no such file")
-	run(t, "demo", "--store", "sqlite", "--file", "missing/x.db").want(t, 3, "cannot be used for the demo: open missing/x.db: no such file")
+	run(t, "demo", "--store", "sqlite", "--file", "missing/x.db").want(t, 3, "missing/x.db: no such file")
 }
 
 func TestUnreachable(t *testing.T) {

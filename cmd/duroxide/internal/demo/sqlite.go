@@ -34,6 +34,9 @@ func openSQLite(ctx context.Context, path string) (st *store, err error) {
 		st.atClose(func() error { return os.RemoveAll(dir) })
 		path = filepath.Join(dir, "demo.db")
 	} else {
+		if path, err = filepath.Abs(path); err != nil { // then no name has a meaning of its own, as :memory: has
+			return nil, err
+		}
 		st.stays = fmt.Sprintf("File %s stays for you to look at; another demo needs another file.", path)
 	}
 	if err := createFile(path); err != nil {
