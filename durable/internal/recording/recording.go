@@ -44,7 +44,10 @@ func (e *Execution) check() error {
 		if ev.ID <= last {
 			return fmt.Errorf("event %d after event %d: ids must ascend", ev.ID, last)
 		}
-		if ev.InstanceID != e.Instance || ev.ExecutionID != e.ID {
+		// Rust's runtimes of 0.1.29 and before record the failure of an
+		// orchestration without the two.
+		ownerless := ev.InstanceID == "" && ev.ExecutionID == 0
+		if !ownerless && (ev.InstanceID != e.Instance || ev.ExecutionID != e.ID) {
 			return fmt.Errorf("event %d belongs to instance %q, execution %d, not to %q, %d", ev.ID, ev.InstanceID, ev.ExecutionID, e.Instance, e.ID)
 		}
 		last = ev.ID

@@ -60,6 +60,20 @@ func TestFormat(t *testing.T) {
 	}
 }
 
+// Rust's runtime 0.1.29 records failures so.
+func TestEventWithoutOwner(t *testing.T) {
+	t.Parallel()
+	e := execution(1, core.OrchestrationFailed{Details: core.ApplicationError{Kind: core.KindOrchestrationFailed, Message: "bad"}})
+	e.Events[1].InstanceID, e.Events[1].ExecutionID = "", 0
+	got, err := recording.Read(strings.NewReader(write(t, e)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]recording.Execution{e}, got); diff != "" {
+		t.Errorf("read (-want +got):\n%s", diff)
+	}
+}
+
 func TestReadRefuses(t *testing.T) {
 	t.Parallel()
 	good := write(t, execution(1, core.ActivityScheduled{Name: "charge"}))
