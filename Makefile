@@ -9,13 +9,17 @@ with_postgres := go run ./pgtest
 # How long the soak lasts; with "make test" it is one.
 MINUTES ?= 10
 
-.PHONY: help test standalone lint fix demo bench soak
+.PHONY: help test rust standalone lint fix demo bench soak
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 test: ## test every module, with one server for all
 	SOAK_MINUTES=1 $(with_postgres) -- go test $(TESTFLAGS) work
+
+rust: ## test together with the Rust runtime (needs cargo), as is done weekly
+	cd e2e/rust && cargo fmt --check && cargo build --locked
+	$(with_postgres) -- go test $(TESTFLAGS) -tags rust -count=1 -timeout 30m -run Rust -v ./e2e
 
 standalone: ## check every module outside the workspace, as importers see it
 	$(with_postgres) -- scripts/standalone.sh all check

@@ -17,6 +17,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/duroxide/duroxide-go/core"
+	"github.com/duroxide/duroxide-go/durable"
+	"github.com/duroxide/duroxide-go/migrations"
 )
 
 const (
@@ -39,7 +41,7 @@ func TestKill(t *testing.T) {
 	defer cancel()
 	w.ctx = ctx
 	w.exec(t, `CREATE TABLE @.claims (worker text, token text PRIMARY KEY)`)
-	w.exec(t, `CREATE TABLE @.draws (number bigserial PRIMARY KEY, instance text, activity bigint, nonce text)`)
+	w.exec(t, `CREATE TABLE @.draws (number bigserial PRIMARY KEY, instance text, step bigint, nonce text, worker text)`)
 	w.exec(t, `CREATE TABLE @.gate AS SELECT 0::bigint AS allowed`)
 
 	fleet := &fleet{world: w}
@@ -48,14 +50,7 @@ func TestKill(t *testing.T) {
 		fleet.add(t)
 	}
 	client := w.client(t)
-	for i := range killInstances {
-		how := inSequence
-		if i%2 == 1 {
-			how = atOnce
-		}
-		_, err := hashChain.Start(ctx, client, fmt.Sprintf("instance-%03d", i), how)
-		must(t, err)
-	}
+	startKillInstances(t, w, client, killInstances)
 
 	live, turns := 0, 0
 	for n := range kills {
@@ -86,15 +81,29 @@ func TestKill(t *testing.T) {
 	})
 	w.nothingLeft(t)
 	fleet.stop(t)
-	checkKilledRuns(t, w)
+	checkKilledRuns(t, w, killInstances)
 	repeated := value[int](t, w, `SELECT count(*) FROM @.draws`) - killInstances*killSteps
 	t.Logf("%d kills, %d with a live lock, %d with that of an instance; %d runs of activities were repeated", kills, live, turns, repeated)
 }
 
-func checkKilledRuns(t *testing.T, w *world) {
+func killInstance(i int) string { return fmt.Sprintf("instance-%03d", i) }
+
+func startKillInstances(t *testing.T, w *world, client *durable.Client, instances int) {
 	t.Helper()
-	equal(t, "instances", killInstances, value[int](t, w, `SELECT count(*) FROM @.instances`))
-	equal(t, "executions", killInstances, value[int](t, w, `SELECT count(*) FROM @.executions`))
+	for i := range instances {
+		how := inSequence
+		if i%2 == 1 {
+			how = atOnce
+		}
+		_, err := hashChain.Start(w.ctx, client, killInstance(i), how)
+		must(t, err)
+	}
+}
+
+func checkKilledRuns(t *testing.T, w *world, instances int) {
+	t.Helper()
+	equal(t, "instances", instances, value[int](t, w, `SELECT count(*) FROM @.instances`))
+	equal(t, "executions", instances, value[int](t, w, `SELECT count(*) FROM @.executions`))
 	for _, table := range []string{"worker_queue", "orchestrator_queue", "instance_locks", "sessions"} {
 		equal(t, "rows in "+table, 0, value[int](t, w, `SELECT count(*) FROM @.`+table))
 	}
@@ -103,7 +112,7 @@ func checkKilledRuns(t *testing.T, w *world) {
 	rows, err := w.Pool.Query(w.ctx, w.sql(`SELECT instance_id, status, coalesce(output, '') FROM @.executions`))
 	must(t, err)
 	_, err = pgx.ForEachRow(rows, []any{&instance, &status, &output}, func() error {
-		runs[instance] = &killedRun{status: status, output: output, drawn: map[uint64][]string{}}
+		runs[instance] = &killedRun{status: status, output: output, drawn: map[string][]string{}}
 		return nil
 	})
 	must(t, err)
@@ -121,17 +130,17 @@ func checkKilledRuns(t *testing.T, w *world) {
 		return nil
 	})
 	must(t, err)
-	var activity int64
-	rows, err = w.Pool.Query(w.ctx, w.sql(`SELECT instance, activity, nonce FROM @.draws`))
+	var step string
+	rows, err = w.Pool.Query(w.ctx, w.sql(`SELECT instance, step::text, nonce FROM @.draws`))
 	must(t, err)
-	_, err = pgx.ForEachRow(rows, []any{&instance, &activity, &text}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&instance, &step, &text}, func() error {
 		drawn := runs[instance].drawn
-		drawn[uint64(activity)] = append(drawn[uint64(activity)], text)
+		drawn[step] = append(drawn[step], text)
 		return nil
 	})
 	must(t, err)
-	for i := range killInstances {
-		instance := fmt.Sprintf("instance-%03d", i)
+	for i := range instances {
+		instance := killInstance(i)
 		r := runs[instance]
 		if r == nil {
 			t.Errorf("%s is not there", instance)
@@ -161,14 +170,30 @@ type workerProcess struct {
 func (f *fleet) add(t *testing.T) {
 	t.Helper()
 	f.started++
-	p := &workerProcess{name: fmt.Sprintf("%s-%d", f.Schema, f.started), log: &bytes.Buffer{}, done: make(chan struct{})}
-	config, err := json.Marshal(killConfig{Name: p.name, URL: f.URL, Schema: f.Schema})
+	name := fmt.Sprintf("%s-%d", f.Schema, f.started)
+	f.workers = append(f.workers, startKillWorker(t, f.ctx, killConfig{
+		Name: name, URL: f.URL, Schema: f.Schema, Migrations: migrations.Verify, Lock: killLock,
+	}))
+}
+
+// startKillWorker starts this program as a worker and waits until it works.
+func startKillWorker(t *testing.T, ctx context.Context, c killConfig) *workerProcess {
+	t.Helper()
+	config, err := json.Marshal(c)
 	must(t, err)
 	self, err := os.Executable()
 	must(t, err)
-	p.cmd = exec.CommandContext(t.Context(), self)
-	p.cmd.Env = append(os.Environ(), killWorkerEnv+"="+string(config))
+	cmd := exec.CommandContext(t.Context(), self)
+	cmd.Env = append(os.Environ(), killWorkerEnv+"="+string(config))
+	return startWorker(t, ctx, c.Name, cmd)
+}
+
+// startWorker starts a command and waits until it says that it works.
+func startWorker(t *testing.T, ctx context.Context, name string, cmd *exec.Cmd) *workerProcess {
+	t.Helper()
+	p := &workerProcess{name: name, cmd: cmd, log: &bytes.Buffer{}, done: make(chan struct{})}
 	p.cmd.Stderr = p.log
+	var err error
 	p.stdin, err = p.cmd.StdinPipe()
 	must(t, err)
 	stdout, err := p.cmd.StdoutPipe()
@@ -185,11 +210,11 @@ func (f *fleet) add(t *testing.T) {
 		working <- line
 		p.err = p.cmd.Wait()
 	}()
-	f.workers = append(f.workers, p)
-	if line := receive(t, f.ctx, "worker does not start", working); line != "working\n" {
+	if line := receive(t, ctx, "worker does not start", working); line != "working\n" {
 		<-p.done
 		t.Fatalf("worker says %q: %v\n%s", line, p.err, p.log)
 	}
+	return p
 }
 
 // alive fails the test when a worker ended by itself.
@@ -258,6 +283,15 @@ func (f *fleet) connections(t *testing.T, p *workerProcess, state string) int {
 		WHERE application_name = $1 AND ($2 = '' OR state = $2)`, p.name, state)
 }
 
+// ended waits for the end of a worker whose standard input is closed.
+func (p *workerProcess) ended(t *testing.T) {
+	t.Helper()
+	<-p.done
+	if p.err != nil {
+		t.Errorf("worker %s: %v\n%s", p.name, p.err, p.log)
+	}
+}
+
 // report says of a failed test how far it came and what the workers saw.
 func (f *fleet) report(t *testing.T) {
 	if !t.Failed() {
@@ -295,10 +329,7 @@ func (f *fleet) stop(t *testing.T) {
 		must(t, p.stdin.Close())
 	}
 	for _, p := range f.workers {
-		<-p.done
-		if p.err != nil {
-			t.Errorf("worker %s: %v\n%s", p.name, p.err, p.log)
-		}
+		p.ended(t)
 	}
 	f.workers = nil
 }

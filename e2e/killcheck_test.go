@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/duroxide/duroxide-go/core"
@@ -13,9 +14,9 @@ type killedRun struct {
 	events []core.Event
 	status string
 	output string
-	// drawn are the nonces that the runs of each activity returned or would
-	// have returned, by the id of its scheduling event.
-	drawn map[uint64][]string
+	// drawn are the nonces that the runs of each step's activity returned or
+	// would have returned.
+	drawn map[string][]string
 }
 
 // check returns what is wrong with a run: it must have completed, every
@@ -23,6 +24,7 @@ type killedRun struct {
 // output must be the hash of the results in the order of the calls.
 func (r *killedRun) check() error {
 	var scheduled []uint64
+	steps := map[uint64]string{}
 	results := map[uint64]string{}
 	starts, output := 0, ""
 	for i, ev := range r.events {
@@ -36,7 +38,11 @@ func (r *killedRun) check() error {
 		case core.OrchestrationStarted:
 			starts++
 		case core.ActivityScheduled:
+			if want := strconv.Itoa(len(scheduled)); d.Input != want {
+				return fmt.Errorf("event %d schedules step %s in the place of %s", ev.ID, d.Input, want)
+			}
 			scheduled = append(scheduled, ev.ID)
+			steps[ev.ID] = d.Input
 		case core.ActivityCompleted:
 			if ev.SourceID == nil || !slices.Contains(scheduled, *ev.SourceID) {
 				return fmt.Errorf("event %d is the result of nothing that was scheduled", ev.ID)
@@ -44,7 +50,7 @@ func (r *killedRun) check() error {
 			if _, ok := results[*ev.SourceID]; ok {
 				return fmt.Errorf("activity %d has a second result, event %d", *ev.SourceID, ev.ID)
 			}
-			if !slices.Contains(r.drawn[*ev.SourceID], d.Result) {
+			if !slices.Contains(r.drawn[steps[*ev.SourceID]], d.Result) {
 				return fmt.Errorf("activity %d never returned its result", *ev.SourceID)
 			}
 			results[*ev.SourceID] = d.Result
@@ -71,7 +77,7 @@ func (r *killedRun) check() error {
 func TestKillCheck(t *testing.T) {
 	t.Parallel()
 	good := func() *killedRun {
-		r := &killedRun{status: "Completed", drawn: map[uint64][]string{}}
+		r := &killedRun{status: "Completed", drawn: map[string][]string{}}
 		add := func(source *uint64, data core.EventData) uint64 {
 			id := uint64(len(r.events) + 1)
 			r.events = append(r.events, core.Event{ID: id, ExecutionID: 1, SourceID: source, Data: data})
@@ -80,9 +86,10 @@ func TestKillCheck(t *testing.T) {
 		add(nil, core.OrchestrationStarted{})
 		var nonces []string
 		for i := range killSteps {
-			id := add(nil, core.ActivityScheduled{})
-			nonce := fmt.Sprint("nonce ", i)
-			r.drawn[id] = []string{"interrupted", nonce}
+			step := strconv.Itoa(i)
+			id := add(nil, core.ActivityScheduled{Input: step})
+			nonce := "nonce " + step
+			r.drawn[step] = []string{"interrupted", nonce}
 			add(&id, core.ActivityCompleted{Result: nonce})
 			nonces = append(nonces, nonce)
 		}
@@ -96,12 +103,13 @@ func TestKillCheck(t *testing.T) {
 	last := len(good().events) - 1
 	for name, spoil := range map[string]func(*killedRun){
 		"other attempt's result": func(r *killedRun) { r.events[2].Data = core.ActivityCompleted{Result: "interrupted"} },
-		"result of nobody":       func(r *killedRun) { r.drawn[2] = nil },
+		"result of nobody":       func(r *killedRun) { r.drawn["0"] = nil },
 		"results exchanged": func(r *killedRun) {
 			r.events[2].SourceID, r.events[4].SourceID = r.events[4].SourceID, r.events[2].SourceID
 		},
 		"second result":        func(r *killedRun) { r.events[4].SourceID = r.events[2].SourceID },
 		"failure instead":      func(r *killedRun) { r.events[2].Data = core.ActivityFailed{} },
+		"other step":           func(r *killedRun) { r.events[1].Data = core.ActivityScheduled{Input: "1"} },
 		"result lost":          func(r *killedRun) { r.events = slices.Delete(r.events, last-1, last) },
 		"gap":                  func(r *killedRun) { r.events[last].ID++ },
 		"not completed":        func(r *killedRun) { r.events = r.events[:last] },

@@ -33,7 +33,12 @@ const (
 )
 
 // killConfig is what a worker process is told.
-type killConfig struct{ Name, URL, Schema string }
+type killConfig struct {
+	Name, URL, Schema string
+	Migrations        migrations.Policy
+	VersionStamp      string
+	Lock              time.Duration
+}
 
 const (
 	drawNonce = durable.Activity[int, string]("draw-nonce")
@@ -100,8 +105,8 @@ func serveKillWorker(config string) error {
 	}
 	defer diary.Close()
 	provider, err := pgprovider.NewFromURL(ctx, u.String(), &pgprovider.Options{
-		Schema: c.Schema, Migrations: migrations.Verify, Logger: log,
-		LongPoll: pgprovider.LongPoll{RefreshInterval: killLock / 4},
+		Schema: c.Schema, Migrations: c.Migrations, Logger: log,
+		LongPoll: pgprovider.LongPoll{RefreshInterval: c.Lock / 4},
 	})
 	if err != nil {
 		return err
@@ -113,9 +118,9 @@ func serveKillWorker(config string) error {
 		return err
 	}
 	rt, err := durable.NewRuntime(w, reg, &durable.Options{
-		InstanceLock: killLock, ActivityLock: killLock, MaxActivities: 8, MaxTurns: 4,
+		InstanceLock: c.Lock, ActivityLock: c.Lock, MaxActivities: 8, MaxTurns: 4,
 		MaxAttempts: 100, // a slow machine lets locks expire beside those of the dead
-		Logger:      log,
+		Logger:      log, VersionStamp: c.VersionStamp,
 	})
 	if err != nil {
 		return err
@@ -172,12 +177,11 @@ func (w *killedWorker) FetchWorkItem(ctx context.Context, p core.FetchWorkItemPa
 
 // draw returns a random text that no other call has returned. It takes a few
 // milliseconds, and longer when the run must not outrun the kills.
-func (w *killedWorker) draw(ctx context.Context, _ int) (string, error) {
-	info := durable.Info(ctx)
+func (w *killedWorker) draw(ctx context.Context, step int) (string, error) {
 	nonce := rand.Text()
 	var number int64
-	err := w.diary.QueryRow(ctx, `INSERT INTO `+w.schema+`.draws (instance, activity, nonce) VALUES ($1, $2, $3) RETURNING number`,
-		info.InstanceID, int64(info.ActivityID), nonce).Scan(&number)
+	err := w.diary.QueryRow(ctx, `INSERT INTO `+w.schema+`.draws (instance, step, nonce, worker) VALUES ($1, $2, $3, $4) RETURNING number`,
+		durable.Info(ctx).InstanceID, step, nonce, w.name).Scan(&number)
 	if err != nil {
 		return "", err
 	}

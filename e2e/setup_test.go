@@ -14,6 +14,7 @@ import (
 
 	"github.com/duroxide/duroxide-go/core"
 	"github.com/duroxide/duroxide-go/durable"
+	"github.com/duroxide/duroxide-go/migrations"
 	"github.com/duroxide/duroxide-go/migrations/migrationstest"
 	"github.com/duroxide/duroxide-go/pgprovider"
 )
@@ -31,7 +32,8 @@ func TestMain(m *testing.M) {
 // world is the schema of one test with what most tests want of it.
 type world struct {
 	*migrationstest.DB
-	ctx context.Context // ends after patience
+	ctx    context.Context   // ends after patience
+	policy migrations.Policy // of its providers
 }
 
 func newWorld(t testing.TB) *world {
@@ -44,7 +46,7 @@ func newWorld(t testing.TB) *world {
 // provider opens a provider with a pool of its own, as another process would.
 func (w *world) provider(t testing.TB, configure ...func(*pgprovider.Options)) *pgprovider.Provider {
 	t.Helper()
-	o := &pgprovider.Options{Schema: w.Schema}
+	o := &pgprovider.Options{Schema: w.Schema, Migrations: w.policy}
 	for _, f := range configure {
 		f(o)
 	}

@@ -44,6 +44,7 @@ step go run ./tools/modgraph
 step go run ./tools/migdiff --lint --check
 step format
 step go vet work
+step go vet -tags rust ./e2e
 step durablevet
 step golangci
 exit $status
