@@ -165,7 +165,7 @@ func TestParking(t *testing.T) {
 			time.Sleep(time.Minute)
 			stop()
 			e.start(&durable.Options{Nondeterminism: durable.Fail}, wrong...)
-			wantFailure(e, run, `nondeterministic: schedule mismatch: a timer is recorded, but the code asked for activity "other" (event 2)`)
+			wantFailure(e, run, `nondeterministic: schedule mismatch: a timer is recorded, but the code asked for activity "other" (event 2, at durable/fleet_test.go:142)`)
 		})
 	})
 }

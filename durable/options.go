@@ -109,6 +109,15 @@ type Options struct {
 	// field in a struct must not break live instances.
 	StrictInputs bool
 
+	// StrictReplay makes it nondeterminism when code returns although its history
+	// records that it once asked for more. The family lets it pass.
+	StrictReplay bool
+	// SlowTurn is how long orchestration code may run without waiting for
+	// anything durable before a warning with its stack is logged: code that
+	// blocks on a channel, a lock or I/O holds its instance. 0 is 1 s; a negative
+	// duration never warns.
+	SlowTurn time.Duration
+
 	// VersionStamp is the runtime version that new events carry: at most the
 	// lowest version of the family's runtimes that share the store, since one
 	// does not touch executions stamped above its own. Empty is "0.1.32".
@@ -170,6 +179,9 @@ func (o *Options) withDefaults() (Options, error) {
 	duration("CancellationGrace", &c.CancellationGrace, 10*time.Second)
 	duration("ShutdownGrace", &c.ShutdownGrace, 10*time.Second)
 	duration("ParkDelay", &c.ParkDelay, 30*time.Second)
+	if c.SlowTurn == 0 {
+		c.SlowTurn = time.Second
+	}
 	if c.MaxSessions == 0 {
 		c.MaxSessions = 10
 	}

@@ -61,6 +61,8 @@ func NewRuntime(p core.Provider, r *Registry, o *Options) (*Runtime, error) {
 			MaxAttempts:        opts.MaxAttempts,
 			Backoff:            unregisteredBackoff(opts.UnregisteredBackoff, opts.UnregisteredBackoffMax),
 			StrictInputs:       opts.StrictInputs,
+			StrictReplay:       opts.StrictReplay,
+			SlowAfter:          opts.SlowTurn,
 			FailNondeterminism: opts.Nondeterminism == Fail,
 			ParkDelay:          opts.ParkDelay,
 			ParentExecution:    parentExecution(p),

@@ -29,6 +29,9 @@ type Turns struct {
 	// Backoff is the delay before work without registered code is tried again.
 	Backoff      func(attempt uint32) time.Duration
 	StrictInputs bool
+	StrictReplay bool
+	// SlowAfter is when code that does not wait for anything durable is reported.
+	SlowAfter time.Duration
 	// FailNondeterminism fails an execution whose code does not fit its
 	// history, instead of parking it for ParkDelay.
 	FailNondeterminism bool
@@ -114,7 +117,8 @@ func (t *Turns) Decide(ctx context.Context, item *core.OrchestrationItem) Decisi
 	}
 	in := replay.Input{
 		Instance: item.Instance, Execution: b.execution(), History: b.history(), Messages: b.messages,
-		KV: item.KVSnapshot, Handler: handler, Now: t.Now, Stamp: t.Stamp, StrictInputs: t.StrictInputs,
+		KV: item.KVSnapshot, Handler: handler, Now: t.Now, Stamp: t.Stamp,
+		StrictInputs: t.StrictInputs, StrictReplay: t.StrictReplay, SlowAfter: t.SlowAfter,
 		ParentExecution: parentExecution, Logger: t.Logger,
 	}
 	if isNew {
@@ -122,12 +126,27 @@ func (t *Turns) Decide(ctx context.Context, item *core.OrchestrationItem) Decisi
 		in.Start = &start
 	}
 	if !t.Suspend {
-		return t.decision(log, ack, notices, replay.Run(in))
+		return t.decision(log, ack, notices, locate(in, replay.Run(in)))
 	}
 	out, suspended := replay.Begin(in)
+	out = locate(in, out)
 	decision := t.decision(log, ack, notices, out)
 	decision.Suspended = suspended
 	return decision
+}
+
+// locate finds out where in the user's code a turn went wrong, by running it
+// once more. A turn is a function of its input, but if it goes well this time the
+// first result stands.
+func locate(in replay.Input, out replay.Output) replay.Output {
+	if out.Nondeterminism == nil {
+		return out
+	}
+	in.Sites = true
+	if again := replay.Run(in); again.Nondeterminism != nil {
+		return again
+	}
+	return out
 }
 
 // Resume runs the turn of a fetched item on suspended code. The batch holds
@@ -135,7 +154,7 @@ func (t *Turns) Decide(ctx context.Context, item *core.OrchestrationItem) Decisi
 func (t *Turns) Resume(ctx context.Context, item *core.OrchestrationItem, s *replay.Suspended) Decision {
 	log := t.Logger.With("instance_id", item.Instance, "execution_id", item.ExecutionID, "orchestration_name", item.OrchestrationName)
 	out, suspended := s.Resume(replay.Input{
-		Messages: item.Messages, Now: t.Now, Stamp: t.Stamp, StrictInputs: t.StrictInputs,
+		Messages: item.Messages, Now: t.Now, Stamp: t.Stamp, StrictInputs: t.StrictInputs, SlowAfter: t.SlowAfter,
 		ParentExecution: func(parent string) uint64 { return t.ParentExecution(ctx, parent) }, Logger: t.Logger,
 	})
 	ack := &core.AckOrchestrationItemParams{LockToken: item.LockToken, ExecutionID: item.ExecutionID}

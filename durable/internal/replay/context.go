@@ -153,6 +153,9 @@ func (c *Context) KVPrune(beforeMs uint64) int {
 // what the caller owns.
 func (c *Context) Block(ready func() bool) {
 	c.check()
+	if c.x.t.in.Sites {
+		c.co.waitsAt = callSite()
+	}
 	c.co.block(ready)
 }
 

@@ -29,6 +29,8 @@ type coroutine struct {
 	running, ending bool
 	panicked        any
 	stack           string
+	// waitsAt is where user code waits, if sites are asked for.
+	waitsAt string
 }
 
 func (x *execution) spawn(body func(c *Context)) *coroutine {

@@ -3,6 +3,8 @@ package replay
 import (
 	"fmt"
 	"log/slog"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/duroxide/duroxide-go/core"
@@ -31,6 +33,12 @@ type Input struct {
 	// StrictInputs makes an input or value that differs from the recorded one
 	// nondeterminism instead of a warning.
 	StrictInputs bool
+	// StrictReplay makes it nondeterminism when the code returns although
+	// history records that it asked for more.
+	StrictReplay bool
+	// SlowAfter is how long the code may run without waiting before a warning
+	// with its stack is logged; 0 for never.
+	SlowAfter time.Duration
 	// ParentExecution finds the execution of a parent whose link, written by
 	// an old runtime, lacks it. Only called in that case.
 	ParentExecution func(parent string) uint64
@@ -78,15 +86,24 @@ type NondeterminismError struct {
 	// EventID is the recorded event that does not fit; 0 when it is not one.
 	EventID uint64
 	Message string
-	// Site is where user code asked for something else, if Input.Sites is set.
+	// Site is where user code asked for something else, or waits, if Input.Sites
+	// is set.
 	Site string
 }
 
 func (e *NondeterminismError) Error() string {
-	if e.EventID == 0 {
+	var where []string
+	if e.EventID != 0 {
+		where = append(where, fmt.Sprintf("event %d", e.EventID))
+	}
+	if e.Site != "" {
+		dir, file := path.Split(e.Site) // stored text need not tell where the code was built
+		where = append(where, "at "+path.Join(path.Base(dir), file))
+	}
+	if len(where) == 0 {
 		return e.Message
 	}
-	return fmt.Sprintf("%s (event %d)", e.Message, e.EventID)
+	return fmt.Sprintf("%s (%s)", e.Message, strings.Join(where, ", "))
 }
 
 func (e *NondeterminismError) details() core.ErrorDetails {
@@ -194,7 +211,7 @@ func (t *turn) runCode() *codeFailure {
 		failure = t.walkAndConvert()
 		finished = true
 	}()
-	<-done
+	t.watch(done)
 	if !finished {
 		failure = &codeFailure{details: core.ApplicationError{
 			Kind: core.KindPanicked, Message: "orchestration code called runtime.Goexit",

@@ -19,7 +19,7 @@ func (t *turn) walk() *codeFailure {
 				return f
 			}
 			if x.returned {
-				break
+				return t.returnedEarly(i)
 			}
 		}
 		// The poll that the last stored completion causes is still replay, so
@@ -38,10 +38,32 @@ func (t *turn) walk() *codeFailure {
 			return f
 		}
 	}
-	if x.legacy {
-		x.leaveLegacyQueues()
+	return t.endWalk()
+}
+
+func (t *turn) endWalk() *codeFailure {
+	t.x.replaying = false
+	if t.x.legacy {
+		t.x.leaveLegacyQueues()
 	}
 	return nil
+}
+
+// returnedEarly finds, with strict replay, what history records after the
+// event at which the code returned. The family lets it pass.
+func (t *turn) returnedEarly(applied int) *codeFailure {
+	if !t.in.StrictReplay || applied >= len(t.in.History) {
+		return t.endWalk()
+	}
+	for _, ev := range t.in.History[applied:] {
+		switch ev.Data.(type) {
+		case core.ActivityScheduled, core.TimerCreated, core.ExternalSubscribed, core.QueueSubscribed,
+			core.SubOrchestrationScheduled, core.OrchestrationChained:
+			err := &NondeterminismError{EventID: ev.ID, Message: "returned early: " + describe(ev.Data) + " is recorded, but the code returned before it"}
+			return &codeFailure{details: err.details(), nondeterminism: err}
+		}
+	}
+	return t.endWalk()
 }
 
 // leaveLegacyQueues takes dropped dequeues out of the matching where the old
@@ -149,7 +171,10 @@ func (x *execution) match(ev core.Event) (action, *NondeterminismError) {
 		if ev.Data.EventType() == core.TypeOrchestrationChained {
 			what = "history OrchestrationChained but no emitted action: "
 		}
-		return action{}, &NondeterminismError{EventID: ev.ID, Message: what + describe(ev.Data) + " is recorded, but the code asked for nothing"}
+		return action{}, &NondeterminismError{
+			EventID: ev.ID, Message: what + describe(ev.Data) + " is recorded, but the code asked for nothing",
+			Site: x.root.waitsAt,
+		}
 	}
 	a := x.fifo[0]
 	x.fifo = x.fifo[1:]
