@@ -65,6 +65,7 @@ type message struct {
 	visibleAt uint64
 	attempts  uint32
 	waiting   place[*message]
+	corrupt   bool // as if it could not be decoded; see CorruptQueues
 }
 
 // older orders messages by when they became visible, then by arrival.

@@ -2,6 +2,7 @@ package memprovider
 
 import (
 	"context"
+	"fmt"
 	"math"
 
 	"github.com/duroxide/duroxide-go/core"
@@ -64,12 +65,18 @@ func (i *instance) item(historyLimit uint64) *core.OrchestrationItem {
 	item := &core.OrchestrationItem{
 		Instance:    i.id,
 		ExecutionID: core.FirstExecutionID,
-		Messages:    make([]core.WorkItem, len(i.batch)),
+		Messages:    make([]core.WorkItem, 0, len(i.batch)),
 		KVSnapshot:  map[string]core.KVEntry{},
 		LockToken:   i.token,
 	}
-	for n, m := range i.batch {
-		item.Messages[n], _ = cloneItem(m.item)
+	undecodable := 0
+	for _, m := range i.batch {
+		if m.corrupt {
+			undecodable++
+		} else {
+			message, _ := cloneItem(m.item)
+			item.Messages = append(item.Messages, message)
+		}
 		item.AttemptCount = max(item.AttemptCount, m.attempts)
 	}
 	// Without a row the history found is reported under the first execution.
@@ -80,9 +87,12 @@ func (i *instance) item(historyLimit uint64) *core.OrchestrationItem {
 	}
 	item.LastEventID = h.lastID()
 	var err error
-	if i.row != nil && historyLimit != 0 && item.LastEventID > historyLimit {
+	switch {
+	case undecodable > 0:
+		err = fmt.Errorf("%d messages: %w", undecodable, core.ErrUndecodable)
+	case i.row != nil && historyLimit != 0 && item.LastEventID > historyLimit:
 		item.HistoryOmitted = true
-	} else {
+	default:
 		item.History, err = h.read()
 	}
 	if err != nil {
@@ -95,7 +105,7 @@ func (i *instance) item(historyLimit uint64) *core.OrchestrationItem {
 		return item
 	}
 	item.OrchestrationName, item.Version = deriveName(item.History, item.Messages)
-	if item.OrchestrationName == unknownName && h.len() == 0 && onlyQueueMessages(item.Messages) {
+	if item.OrchestrationName == unknownName && h.len() == 0 && undecodable == 0 && onlyQueueMessages(item.Messages) {
 		return nil
 	}
 	return item

@@ -43,7 +43,8 @@ func (p *Provider) FetchWorkItem(ctx context.Context, a core.FetchWorkItemParams
 		return nil, core.Permanent(op, fmt.Errorf("the field Tags: %w", err))
 	}
 	q := &p.work
-	return poll(ctx, p, &q.bell, a.PollTimeout, func(now uint64) (*core.LockedWorkItem, uint64) {
+	undecodable := false
+	found, err := poll(ctx, p, &q.bell, a.PollTimeout, func(now uint64) (*core.LockedWorkItem, uint64) {
 		act, next := q.candidate(a.Tags, a.Session, now)
 		if act == nil {
 			return nil, next
@@ -57,9 +58,14 @@ func (p *Provider) FetchWorkItem(ctx context.Context, a core.FetchWorkItemParams
 		if act.item.SessionID != nil {
 			q.claim(act.session, a.Session, now)
 		}
+		undecodable = act.corrupt
 		item, _ := cloneItem(act.item)
 		return &core.LockedWorkItem{Item: item, LockToken: act.token, AttemptCount: act.attempts}, 0
 	})
+	if undecodable {
+		return nil, core.Permanent(op, core.ErrUndecodable)
+	}
+	return found, err
 }
 
 // AckWorkItem implements [core.WorkerQueue].

@@ -17,6 +17,7 @@ type activity struct {
 	visibleAt   uint64
 	token       string // empty for no lock
 	lockedUntil uint64
+	corrupt     bool // as if it could not be decoded; see CorruptQueues
 
 	lane *lane            // where it waits; nil while it is locked or hidden
 	at   place[*activity] // in the lane or in workQueue.later
