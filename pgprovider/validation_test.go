@@ -135,7 +135,6 @@ func (w way) harness(t *testing.T, schemas *migrationstest.Schemas) validation.H
 		RequireAll:     true,
 		LongPolls:      !w.short,
 		ShortPollBound: 500 * time.Millisecond,
-		CaseTimeout:    3 * time.Minute, // a busy machine needs one for the random histories
 		NewProvider: func(ctx context.Context) (core.Provider, error) {
 			db, err := schemas.Borrow(ctx)
 			if err != nil {
@@ -158,6 +157,19 @@ func (w way) harness(t *testing.T, schemas *migrationstest.Schemas) validation.H
 			c := p.(conformed)
 			_, err := c.db.Pool.Exec(ctx, `UPDATE `+c.table("history")+` SET event_data = '{"garbage": true}' WHERE instance_id = $1`, instance)
 			return err
+		},
+		CorruptQueues: func(ctx context.Context, p core.Provider, instance string) error {
+			c := p.(conformed)
+			for table, of := range map[string]string{
+				"orchestrator_queue": `instance_id`,
+				"worker_queue":       `work_item::jsonb -> 'ActivityExecute' ->> 'instance'`,
+			} {
+				_, err := c.db.Pool.Exec(ctx, `UPDATE `+c.table(table)+` SET work_item = '{"Garbage": {}}' WHERE `+of+` = $1`, instance)
+				if err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 		MaxAttemptCount: func(ctx context.Context, p core.Provider, instance string) (n uint32, err error) {
 			c := p.(conformed)

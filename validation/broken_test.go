@@ -2,6 +2,7 @@ package validation_test
 
 import (
 	"context"
+	"time"
 
 	"github.com/duroxide/duroxide-go/core"
 )
@@ -37,19 +38,32 @@ type broken struct {
 	values      call[core.GetKVAllValuesParams, map[string]string]
 	appendTo    act[core.AppendWithExecutionParams]
 
-	admin *brokenAdmin // nil for a sound one
+	around func() func() // called around every call, if set
+	admin  *brokenAdmin  // nil for a sound one
+	// elsewhere is what is broken of a provider on the same store whose clock is
+	// that far ahead; nil for nothing.
+	elsewhere func(ahead time.Duration) broken
 }
 
 func (b *broken) Unwrap() core.Provider { return b.Provider }
 
 func do[P, R any](ctx context.Context, b *broken, broken, sound call[P, R], a P) (R, error) {
+	defer b.surround()()
 	if broken != nil {
 		return broken(b.Provider, ctx, a)
 	}
 	return sound(b.Provider, ctx, a)
 }
 
+func (b *broken) surround() func() {
+	if b.around == nil {
+		return func() {}
+	}
+	return b.around()
+}
+
 func doAct[P any](ctx context.Context, b *broken, broken, sound act[P], a P) error {
+	defer b.surround()()
 	if broken != nil {
 		return broken(b.Provider, ctx, a)
 	}

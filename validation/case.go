@@ -28,7 +28,7 @@ type Case struct {
 	// optional says without which ability of the provider the case does not
 	// apply; nil for none. It returns the reason.
 	optional func(core.Provider) string
-	run     func(*trial)
+	run      func(*trial)
 }
 
 // polling says to which providers a case applies.

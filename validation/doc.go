@@ -25,6 +25,17 @@
 // those that do not. The half that does not apply is reported as such, so that
 // every provider is held to 231 of the 233 cases.
 //
+// # Beyond the catalogue
+//
+// [Extra] holds what the family's catalogue leaves out: random histories against
+// a plain model, a failure shrunk to the fewest steps; many callers at once;
+// callers that go away in the middle of each method; two processes whose clocks
+// differ, for which the harness needs WithClockOffset; and the gaps that the
+// catalogue names. Cases about optional abilities are not applicable to a
+// provider without them. Reports count all these cases apart. The results of the
+// random ones tell their seed, which DUROXIDE_VALIDATION_SEED repeats, and
+// DUROXIDE_VALIDATION_SCALE lengthens them.
+//
 // # With an engine
 //
 // The cases of the category race_replay drive a runtime on top of the provider,
@@ -41,5 +52,7 @@
 //
 // Cases wait for locks to expire, in real time. A case whose steps were too slow
 // for the time that they had, on a machine that is busy with something else, is
-// run again with a fresh store before anything is called a failure.
+// run again with a fresh store before anything is called a failure. Random
+// histories let time pass by setting a provider's clock, if the harness has
+// WithClockOffset, and then depend on no machine's speed.
 package validation

@@ -33,7 +33,8 @@ type Harness struct {
 	// Parallel is how many cases run at once; zero is 8, and 1 runs them one
 	// after the other.
 	Parallel int
-	// CaseTimeout is the deadline of each case; zero is one minute.
+	// CaseTimeout is the deadline of each case; zero is five minutes, which only a
+	// case that hangs takes.
 	CaseTimeout time.Duration
 	// RequireAll makes a failure of every case that would be skipped.
 	RequireAll bool
@@ -48,13 +49,18 @@ type Harness struct {
 	// CorruptHistory overwrites every stored event of the instance, in the store
 	// of p, with something that cannot be decoded. Optional.
 	CorruptHistory func(ctx context.Context, p core.Provider, instance string) error
+	// CorruptQueues overwrites every message and activity that is queued for the
+	// instance, in the store of p, with something that cannot be decoded. Optional.
+	CorruptQueues func(ctx context.Context, p core.Provider, instance string) error
 	// MaxAttemptCount returns the largest attempt count that the store of p holds
 	// for the orchestrator messages of the instance. Optional.
 	MaxAttemptCount func(ctx context.Context, p core.Provider, instance string) (uint32, error)
 	// StartEngine starts a runtime on p. Optional.
 	StartEngine func(ctx context.Context, p core.Provider, o EngineOptions) (Engine, error)
 	// WithClockOffset returns another provider on the store of p whose clock runs
-	// that far ahead, or behind if d is negative. Optional.
+	// that far ahead, or behind if d is negative. Close is called for it before it is
+	// for p, and must leave p's store open. Optional: the cases about clocks that
+	// differ need it, and random histories with time wait without it.
 	WithClockOffset func(ctx context.Context, p core.Provider, d time.Duration) (core.Provider, error)
 }
 
@@ -63,7 +69,7 @@ const (
 	defaultLockTimeout    = time.Second
 	defaultShortPollBound = 100 * time.Millisecond
 	defaultParallel       = 8
-	defaultCaseTimeout    = time.Minute
+	defaultCaseTimeout    = 5 * time.Minute
 )
 
 // withDefaults fills in what is zero, or says what is wrong.
@@ -123,6 +129,7 @@ type need int
 
 const (
 	needsCorruptHistory need = iota
+	needsCorruptQueues
 	needsMaxAttemptCount
 	needsEngine
 	needsClockOffset
@@ -136,6 +143,8 @@ func (n need) missing(h *Harness, p core.Provider) string {
 	switch n {
 	case needsCorruptHistory:
 		return unless(h.CorruptHistory != nil, "the harness has no CorruptHistory")
+	case needsCorruptQueues:
+		return unless(h.CorruptQueues != nil, "the harness has no CorruptQueues")
 	case needsMaxAttemptCount:
 		return unless(h.MaxAttemptCount != nil, "the harness has no MaxAttemptCount")
 	case needsEngine:

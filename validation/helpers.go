@@ -10,8 +10,9 @@ import (
 	"github.com/duroxide/duroxide-go/core"
 )
 
-// longLease is the lease of fetches in cases that do not wait for its end.
-const longLease = 30 * time.Second
+// longLease is the lease of fetches in cases that do not wait for its end; no
+// machine is so busy that it ends in a case.
+const longLease = time.Hour
 
 // lease is the lease of fetches in cases that wait for its end.
 func (t *trial) lease() time.Duration { return t.h.LockTimeout }

@@ -347,24 +347,3 @@ func (w *walk) stepPrune() {
 	w.must(err)
 	same(w, "pruning", *result, i.prune(keep))
 }
-
-// stepLinger lets some time pass within a tick, so that a lease that ends too
-// early has ended.
-func (w *walk) stepLinger() {
-	if w.window != nil {
-		w.say("linger")
-		w.t.sleep(w.t.patience() * 3 / 10)
-	}
-}
-
-// stepWait ends the tick.
-func (w *walk) stepWait() {
-	if w.window == nil {
-		return // nothing has been short in this tick
-	}
-	w.say("wait")
-	w.window.close()
-	w.window = nil
-	w.t.sleepPast(w.t.patience())
-	w.tick++
-}

@@ -25,12 +25,15 @@ type walk struct {
 	*model
 	t       *trial
 	p       core.Provider
+	clock   modelClock
 	r       *rand.Rand // of the step
 	prefix  string
 	ticks   bool    // whether anything is short
 	patient bool    // whether all owners claim for ages
 	window  *window // the tick in which something is
-	log     []string
+	// lingered says that some time of the tick was let pass.
+	lingered bool
+	log      []string
 }
 
 // A mismatch ends a walk.
@@ -45,7 +48,7 @@ const far = 4_102_444_800_000
 func newWalk(t *trial, p core.Provider, prefix string, ticks bool) *walk {
 	return &walk{
 		model: newModel(prefix+"a", prefix+"b", prefix+"c"),
-		t:     t, p: p, prefix: prefix, ticks: ticks,
+		t:     t, p: p, clock: modelClock{store: p}, prefix: prefix, ticks: ticks,
 	}
 }
 
@@ -125,10 +128,11 @@ func (w *walk) lease() (time.Duration, int) {
 
 // shortly is a time that ends with the tick.
 func (w *walk) shortly() (time.Duration, int) {
+	d := w.short()
 	if w.window == nil {
-		w.window = w.t.window("the leases of one tick", w.t.patience())
+		w.window, w.lingered = w.t.window("the leases of one tick", w.realTime()), false
 	}
-	return w.t.patience(), w.tick + 1
+	return d, w.tick + 1
 }
 
 // delay draws how long something is hidden, and the tick in which it is not.

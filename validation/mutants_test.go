@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/duroxide/duroxide-go/validation"
 )
@@ -25,17 +26,24 @@ func still(b broken) func() broken { return func() broken { return b } }
 
 var mutants = slices.Concat(
 	variousMutants, lockMutants, messageMutants, workMutants, sessionMutants, kvMutants, adminMutants,
+	gapMutants, concurrentMutants, skewMutants, contextMutants,
 )
 
 // guarded are the categories of which every case must kill a mutant.
-var guarded = []string{"atomicity", "instance_locking", "lock_expiration", "cancellation", "sessions", "kv_store"}
+var guarded = []string{
+	"atomicity", "instance_locking", "lock_expiration", "cancellation", "sessions", "kv_store",
+	"gaps", "concurrent", "skew", "context",
+}
 
 // TestMutants has each mutant meet every case but those with an engine. The case
 // that guards its rule must kill it, and in the guarded categories there must be
 // no case that kills none.
 func TestMutants(t *testing.T) {
 	t.Parallel()
-	cases := slices.DeleteFunc(validation.Cases(), func(c validation.Case) bool {
+	cases := slices.DeleteFunc(append(validation.Cases(), validation.Extra()...), func(c validation.Case) bool {
+		if c.Category == "model" {
+			return true // see TestModelMutants
+		}
 		return c.Category == "race_replay" && c.Name != "TestQueueReplayVersionStampRoundtrip"
 	})
 	var mu sync.Mutex
@@ -45,8 +53,17 @@ func TestMutants(t *testing.T) {
 		for _, m := range mutants {
 			t.Run(m.name, func(t *testing.T) {
 				t.Parallel()
+				long, short := breakingAnew(memory(), m.anew), breakingAnew(short(), m.anew)
+				for _, h := range []*validation.Harness{&long, &short} {
+					h.Seed = 1
+					h.CaseTimeout = 30 * time.Second // virtual, but full of work for who waits in vain
+				}
 				for _, c := range cases {
-					if result := virtually(t, breakingAnew(memory(), m.anew), c); result.Outcome == validation.Failed {
+					result := virtually(t, long, c)
+					if result.Outcome == validation.NotApplicable {
+						result = virtually(t, short, c)
+					}
+					if result.Outcome == validation.Failed {
 						mu.Lock()
 						kills[c.Name]++
 						killers[m.name] = append(killers[m.name], c.Name)

@@ -9,7 +9,7 @@ import (
 // The claims of the session cases: one that outlives a case, and two that end
 // within it.
 const (
-	longClaim  = 30 * time.Second
+	longClaim  = time.Hour
 	shortClaim = 50 * time.Millisecond
 	briefClaim = 200 * time.Millisecond
 )

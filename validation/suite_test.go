@@ -3,6 +3,8 @@ package validation_test
 import (
 	"context"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,17 +20,51 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // memory is the harness of the in-memory provider.
 func memory() validation.Harness {
+	var clocks sync.Map // of the providers
 	return validation.Harness{
-		NewProvider: func(context.Context) (core.Provider, error) { return memprovider.New(nil), nil },
-		LongPolls:   true,
+		NewProvider: func(context.Context) (core.Provider, error) {
+			clock := &movableClock{Clock: core.SystemClock()}
+			p := memprovider.New(&memprovider.Options{Clock: clock})
+			clocks.Store(p, clock)
+			return p, nil
+		},
+		LongPolls: true,
+		WithClockOffset: func(_ context.Context, p core.Provider, d time.Duration) (core.Provider, error) {
+			clock, _ := clocks.Load(inner(p))
+			var q broken
+			if b, ok := p.(*broken); ok && b.elsewhere != nil {
+				q = b.elsewhere(d)
+			}
+			q.Provider, q.around = p, func() func() { return clock.(*movableClock).move(d) }
+			return &q, nil
+		},
 		CorruptHistory: func(_ context.Context, p core.Provider, instance string) error {
 			inner(p).CorruptHistory(instance)
+			return nil
+		},
+		CorruptQueues: func(_ context.Context, p core.Provider, instance string) error {
+			inner(p).CorruptQueues(instance)
 			return nil
 		},
 		MaxAttemptCount: func(_ context.Context, p core.Provider, instance string) (uint32, error) {
 			return inner(p).MaxAttemptCount(instance), nil
 		},
 	}
+}
+
+// A movableClock is ahead of another one, for a while. The in-memory provider has
+// one clock; a second one on its store is this clock moved during its calls.
+type movableClock struct {
+	core.Clock
+	ahead atomic.Int64
+}
+
+func (c *movableClock) Now() time.Time { return c.Clock.Now().Add(time.Duration(c.ahead.Load())) }
+
+// move moves the clock until what it returns is called.
+func (c *movableClock) move(d time.Duration) func() {
+	c.ahead.Add(int64(d))
+	return func() { c.ahead.Add(-int64(d)) }
 }
 
 // inner returns the in-memory provider below decorators.

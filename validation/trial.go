@@ -144,6 +144,29 @@ func (t *trial) newProvider() core.Provider {
 	return p
 }
 
+// withClock opens a provider on the store of p whose clock runs that far ahead.
+func (t *trial) withClock(p core.Provider, d time.Duration) core.Provider {
+	q, err := t.h.WithClockOffset(t.ctx, p, d)
+	t.check("open a provider with another clock", err)
+	if q == nil {
+		t.fatalf("the harness returned no provider with another clock")
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.opened = append(t.opened, q)
+	return q
+}
+
+// release closes a provider before the case ends.
+func (t *trial) release(p core.Provider) {
+	t.mu.Lock()
+	t.opened = slices.DeleteFunc(t.opened, func(o core.Provider) bool { return o == p })
+	t.mu.Unlock()
+	if t.h.Close != nil {
+		t.check("close", t.h.Close(t.ctx, p))
+	}
+}
+
 // cleanup has f called when the case has ended, the last one first.
 func (t *trial) cleanup(f func(context.Context)) {
 	t.mu.Lock()

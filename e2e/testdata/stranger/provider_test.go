@@ -28,6 +28,22 @@ func harness() validation.Harness {
 			}
 			return nil
 		},
+		CorruptQueues: func(_ context.Context, p core.Provider, id string) error {
+			t := p.(*Provider).tables
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			for _, m := range t.messages {
+				if m.instance == id {
+					m.item = []byte(`{"garbage": true}`)
+				}
+			}
+			for _, act := range t.activities {
+				if act.id.Instance == id {
+					act.item = []byte(`{"garbage": true}`)
+				}
+			}
+			return nil
+		},
 		MaxAttemptCount: func(_ context.Context, p core.Provider, id string) (n uint32, err error) {
 			t := p.(*Provider).tables
 			t.mu.Lock()
