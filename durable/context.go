@@ -66,6 +66,23 @@ func (c *Context) Sleep(d time.Duration) {
 // costs nothing, is the same on every replay, and stands still between waits.
 func (c *Context) Now() time.Time { return c.engine.Now() }
 
+// CancelRequested returns a future that is ready once somebody has asked this
+// instance to end by itself, with [Client.RequestCancel]. Its value is the reason.
+// Unlike a hard cancel it lets the code clean up:
+//
+//	work := Convert.Schedule(ctx, in)
+//	if durable.Race(ctx, work, ctx.CancelRequested()) == 1 {
+//		_, err := RemoveParts.Call(ctx, in)
+//		return "", errors.Join(durable.ErrCancelled, err)
+//	}
+//
+// All calls of one execution share one future, until it is given up, as by losing
+// a race; the next call then makes another one. A request that was not seen goes
+// on to the next execution. Children are not asked: pass the request on.
+func (c *Context) CancelRequested() *Future[string] {
+	return newFuture[string](c, c.engine.CancelRequested(), nil)
+}
+
 // The activities that every runtime of the family provides.
 const (
 	newGUIDActivity = Activity[string, string](core.SyscallPrefix + "new_guid")

@@ -2,6 +2,8 @@ package durable
 
 import (
 	"errors"
+	"fmt"
+	"hash/fnv"
 	"time"
 
 	"github.com/duroxide/duroxide-go/core"
@@ -17,6 +19,9 @@ type RetryPolicy struct {
 	// [core.DefaultBackoff]. It is recorded as a timer, so it must be the same
 	// on every replay.
 	Backoff *core.Backoff
+	// Jitter spreads the waits of instances that fail at the same time: each is
+	// shortened by up to this share of it, 0 to 1. 0 is the family's: none.
+	Jitter float64
 	// Timeout bounds each attempt; 0 means none. An attempt that takes longer
 	// ends the whole call with [ErrTimeout], without another attempt.
 	Timeout time.Duration
@@ -39,13 +44,27 @@ func retry[Out any](ctx *Context, p RetryPolicy, attempt func() *Future[Out]) (O
 			return zero, ErrTimeout
 		}
 		out, err := f.Await(ctx)
-		if failed := (*ActivityError)(nil); !errors.As(err, &failed) || n >= attempts {
+		var failed *ActivityError
+		if !errors.As(err, &failed) || n >= attempts {
 			return out, err // also what another attempt cannot cure
 		}
-		delay := backoff.Delay(uint32(n))
+		delay := p.jittered(backoff.Delay(uint32(n)), ctx, failed.EventID)
 		ctx.Logger().Warn("activity attempt failed: trying again", "attempt", n, "max_attempts", attempts, "error", err, "retry_in", delay)
 		if delay > 0 {
 			ctx.Sleep(delay)
 		}
 	}
+}
+
+// jittered shortens a delay by a share that differs between instances and calls
+// but not between replays. It stays above zero if it was: a wait of nothing is
+// recorded differently.
+func (p RetryPolicy) jittered(delay time.Duration, ctx *Context, event uint64) time.Duration {
+	if p.Jitter <= 0 || delay <= 0 {
+		return delay
+	}
+	h := fnv.New64a()
+	_, _ = fmt.Fprintf(h, "%s/%d/%d", ctx.InstanceID(), ctx.ExecutionID(), event)
+	share := min(p.Jitter, 1) * float64(h.Sum64()>>11) / (1 << 53)
+	return max(delay-time.Duration(share*float64(delay)), 1)
 }

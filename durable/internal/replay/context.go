@@ -31,10 +31,16 @@ func (c *Context) check() {
 }
 
 func (c *Context) schedule(kind scheduleKind, data core.EventData, version *string) *Future {
+	f := c.scheduleOwnerless(kind, data, version)
+	c.co.keep(f)
+	return f
+}
+
+// scheduleOwnerless makes a future that is not given up when its coroutine ends.
+func (c *Context) scheduleOwnerless(kind scheduleKind, data core.EventData, version *string) *Future {
 	c.check()
 	c.x.scheduled++
 	f := &Future{x: c.x, kind: kind, seq: c.x.scheduled}
-	c.co.keep(f)
 	c.x.emit(action{data: data, future: f, version: version})
 	return f
 }
@@ -65,6 +71,19 @@ func (c *Context) Wait(name string) *Future {
 func (c *Context) Dequeue(queue string) *Future {
 	return c.schedule(queueSchedule, core.QueueSubscribed{Name: queue}, nil)
 }
+
+// CancelRequested subscribes to the queue of requests to cancel, once for the
+// whole execution, and again if the first future was given up.
+func (c *Context) CancelRequested() *Future {
+	c.check()
+	if f := c.x.cancelRequested; f == nil || f.dropped {
+		c.x.cancelRequested = c.scheduleOwnerless(queueSchedule, core.QueueSubscribed{Name: CancelQueue}, nil)
+	}
+	return c.x.cancelRequested
+}
+
+// CancelQueue is the queue that takes requests to cancel.
+const CancelQueue = "dxgo::cancel_requested"
 
 // Child schedules a sub-orchestration. An empty id lets the engine make one;
 // an explicit one may not look as if it had.

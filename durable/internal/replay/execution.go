@@ -35,6 +35,9 @@ type execution struct {
 	// queueArrivals are the queued messages of all names in arrival order.
 	queueArrivals []*arrival
 
+	// cancelRequested waits for a request to cancel, nil if the code never asked.
+	cancelRequested *Future
+
 	status *string
 	kv     map[string]kvEntry
 	// setters numbers the calls that set a key.
