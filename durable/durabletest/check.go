@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/duroxide/duroxide-go/core"
 	"github.com/duroxide/duroxide-go/durable"
@@ -116,7 +114,7 @@ func Check(reg *durable.Registry, o *CheckOptions, paths ...string) (*Report, er
 			return nil, err
 		}
 		for _, e := range executions {
-			check(report, reg, o, file, e)
+			check(report, reg, o, false, file, e)
 		}
 	}
 	return report, nil
@@ -158,18 +156,19 @@ func readFile(file string) ([]recording.Execution, error) {
 	return executions, nil
 }
 
-// checker replays one execution.
+// checker compares what the code of one execution does with what is recorded.
 type checker struct {
 	report *Report
 	o      *CheckOptions
 	file   string
 	e      recording.Execution
-	code   replay.Handler
 	// sites are where the code asked for recorded events, by event id.
 	sites map[uint64]string
 }
 
-func check(report *Report, reg *durable.Registry, o *CheckOptions, file string, e recording.Execution) {
+// check replays one execution. Cold replays run the code from its beginning for
+// each turn.
+func check(report *Report, reg *durable.Registry, o *CheckOptions, cold bool, file string, e recording.Execution) {
 	c := &checker{report: report, o: o, file: file, e: e, sites: map[uint64]string{}}
 	report.Executions++
 	started := e.Started()
@@ -177,8 +176,8 @@ func check(report *Report, reg *durable.Registry, o *CheckOptions, file string, 
 	if *version == core.ExecutionVersionUnset {
 		version = nil
 	}
-	var ok bool
-	if c.code, _, ok = reg.ResolveOrchestration(started.Name, version); !ok {
+	code, _, ok := reg.ResolveOrchestration(started.Name, version)
+	if !ok {
 		got := "no orchestration of that name is registered"
 		if versions := reg.Versions(started.Name); len(versions) > 0 {
 			got = "that version is not registered, there is " + strings.Join(versions, ", ")
@@ -187,14 +186,22 @@ func check(report *Report, reg *durable.Registry, o *CheckOptions, file string, 
 		return
 	}
 	turns := splitTurns(e.Events)
+	tail := tail(e.Events, turns)
+	p := &player{e: &e, code: code, cold: cold}
+	defer p.close()
 	for i, t := range turns {
 		if t.endedByRuntime() {
 			return
 		}
 		report.Turns++
-		if !c.turn(i+1, t, c.isTail(turns, i)) {
+		if !c.turn(i+1, t, i >= tail, p) {
 			return
 		}
+	}
+	// What was kept suspended has to repeat itself too.
+	if n := len(turns); n > 1 && !cold {
+		p.close()
+		c.repeats(n, p.play(turns[n-1].before))
 	}
 }
 
@@ -252,41 +259,53 @@ func (t turn) endedByRuntime() bool {
 	return false
 }
 
-// isTail reports whether nothing that the code did is recorded after the turn,
-// and the execution runs.
-func (c *checker) isTail(turns []turn, i int) bool {
-	if slices.ContainsFunc(c.e.Events, core.Event.IsTerminal) {
-		return false
+// tail returns the first turn after which nothing is recorded that the code did;
+// past all turns when the execution has ended.
+func tail(events []core.Event, turns []turn) int {
+	if slices.ContainsFunc(events, core.Event.IsTerminal) {
+		return len(turns)
 	}
-	return !slices.ContainsFunc(turns[i+1:], func(t turn) bool { return len(t.did) > 0 })
+	last := len(turns) - 1
+	if last > 0 && len(turns[last].did) == 0 {
+		last--
+	}
+	return last
 }
 
 // turn replays one turn and reports whether it is as recorded.
-func (c *checker) turn(n int, t turn, tail bool) bool {
-	now := time.UnixMilli(int64(t.before[len(t.before)-1].TimestampMs))
-	out := replay.Run(replay.Input{
-		Instance: c.e.Instance, Execution: c.e.ID, History: t.before, KV: c.e.KV,
-		Handler: c.code, Now: func() time.Time { return now }, Stamp: c.e.Events[0].DuroxideVersion,
-		ParentExecution: func(string) uint64 { return core.FirstExecutionID },
-		Logger:          slog.New(slog.DiscardHandler), Sites: true,
-	})
-	if nd := out.Nondeterminism; nd != nil {
-		c.differ(n, nd.EventID, "what the code itself asked for in an earlier turn",
-			"does not repeat itself: "+nd.Message+"; does it look at a clock, at random numbers or at the order of a map?", nd.Site)
+func (c *checker) turn(n int, t turn, tail bool, p *player) bool {
+	out := p.play(t.before)
+	if !c.repeats(n, out) {
 		return false
 	}
-	got := deeds(out.Delta)
-	for i, want := range deeds(t.did) {
+	want, got := deeds(t.did), deeds(out.Delta)
+	samePayloads := true
+	for i, w := range want {
 		if i == len(got) {
-			c.differ(n, want.ID, c.describe(want), c.stopped(t.before, got), "")
+			c.differ(n, w.ID, c.describe(w), c.stopped(t.before, got), "")
 			return false
 		}
-		if !c.compare(n, want, got[i], out) {
+		ok, same := c.compare(n, w, got[i], out)
+		if !ok {
 			return false
 		}
-		c.sites[want.ID] = out.Sites[got[i].ID]
+		samePayloads = samePayloads && same
+		c.sites[w.ID] = out.Sites[got[i].ID]
 	}
-	return c.more(n, t, tail, got[len(deeds(t.did)):], out)
+	p.recorded(t.did, len(t.before)+len(t.did), samePayloads)
+	return c.more(n, t, tail, got[len(want):], out)
+}
+
+// repeats reports whether the code asked again for what it asked for in earlier
+// turns.
+func (c *checker) repeats(n int, out replay.Output) bool {
+	nd := out.Nondeterminism
+	if nd == nil {
+		return true
+	}
+	c.differ(n, nd.EventID, "what the code itself asked for in an earlier turn",
+		"does not repeat itself: "+nd.Message+"; does it look at a clock, at random numbers or at the order of a map?", nd.Site)
+	return false
 }
 
 // deeds leaves out what merely follows from an end.
@@ -294,24 +313,25 @@ func deeds(events []core.Event) []core.Event {
 	return slices.DeleteFunc(slices.Clone(events), func(ev core.Event) bool { return replay.IsConsequence(ev.Data) })
 }
 
-// compare compares one event of the turn.
-func (c *checker) compare(n int, want, got core.Event, out replay.Output) bool {
+// compare compares one event of the turn. It reports whether the code may do
+// what it did, and whether it also has the recorded payload.
+func (c *checker) compare(n int, want, got core.Event, out replay.Output) (ok, samePayload bool) {
 	same, payload := replay.Compare(want.Data, got.Data)
 	same = same && (want.SourceID == nil) == (got.SourceID == nil) && (want.SourceID == nil || *want.SourceID == *got.SourceID)
 	switch {
 	case same:
-		return true
+		return true, true
 	case !payload:
 		c.differ(n, want.ID, c.describe(want), c.did(got), site(got, out))
-		return false
+		return false, false
 	case c.e.Redacted:
-		return true
+		return true, false
 	case c.o.StrictInputs:
 		c.differ(n, want.ID, c.describe(want)+" with "+quote(want), "with "+quote(got), site(got, out))
-		return false
+		return false, false
 	}
 	c.note("event %d, %s: recorded with %s, the code has %s: history wins", want.ID, c.describe(want), quote(want), quote(got))
-	return true
+	return true, false
 }
 
 func quote(ev core.Event) string { return fmt.Sprintf("%q", shorten(payload(ev.Data))) }

@@ -496,10 +496,41 @@ func TestDoesNotRepeatItself(t *testing.T) {
 		if runs++; runs > 1 {
 			return durable.WaitEvent[string](ctx, "other").Await(ctx)
 		}
-		return charge.Call(ctx, o)
+		return runCheckout(ctx, o)
 	}))
 	wantDifference(t, file, code, nil, `
 instance o1, execution 1 of checkout 1.0.0: turn 2, event 2
     recorded: what the code itself asked for in an earlier turn
     the code: does not repeat itself: schedule mismatch: activity "charge" is recorded, but the code asked for a wait for event "other"; does it look at a clock, at random numbers or at the order of a map?, at replay_test.go:N`)
+}
+
+// However many turns a history has, the code runs twice: once through all of
+// them, and once from its beginning to see that it repeats itself.
+func TestCheckIsLinear(t *testing.T) {
+	const (
+		step = durable.Activity[int, int]("step")
+		loop = durable.Orchestration[string, int]("loop")
+	)
+	runs := 0
+	reg := register(t,
+		step.With(func(_ context.Context, n int) (int, error) { return n + 1, nil }),
+		loop.With(func(ctx *durable.Context, _ string) (int, error) {
+			runs++
+			for n := range 50 {
+				if _, err := step.Call(ctx, n); err != nil {
+					return 0, err
+				}
+			}
+			return 50, nil
+		}))
+	file := record(t, reg, func(t *testing.T, env *durabletest.Env) {
+		if _, err := durabletest.Call(env, loop, "o1", ""); err != nil {
+			t.Fatal(err)
+		}
+	})
+	runs = 0
+	wantDifference(t, file, reg, nil, "")
+	if runs != 2 {
+		t.Errorf("the code ran %d times", runs)
+	}
 }

@@ -39,7 +39,7 @@ func Shuffle(t *testing.T, reg *durable.Registry, o *durable.Options, f func(t *
 		for round := range shuffleRounds {
 			time.Sleep(31*24*time.Hour + 5*time.Hour + 7*time.Minute + 11*time.Second + 13*time.Millisecond)
 			for _, e := range executions {
-				check(report, env.registry, &CheckOptions{StrictInputs: true, Exact: true}, fmt.Sprintf("replay %d", round+1), e)
+				check(report, env.registry, &CheckOptions{StrictInputs: true, Exact: true}, true, fmt.Sprintf("replay %d", round+1), e)
 			}
 			if len(report.Differences) > 0 {
 				break // the others say the same

@@ -52,16 +52,26 @@ func TestCheckout(t *testing.T) {
 	}
 }
 
-// The snippets of the README are parts of files that are compiled here.
-func TestReadme(t *testing.T) {
+// The snippets of the README and of the pages are parts of files that are
+// compiled here.
+func TestSnippets(t *testing.T) {
 	t.Parallel()
+	for _, page := range []string{"README.md", "docs/testing.md"} {
+		t.Run(page, func(t *testing.T) {
+			t.Parallel()
+			checkSnippets(t, page)
+		})
+	}
+}
+
+func checkSnippets(t *testing.T, page string) {
 	root := filepath.Join("..", "..")
-	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	text, err := os.ReadFile(filepath.Join(root, page))
 	if err != nil {
 		t.Fatal(err)
 	}
-	snippets := regexp.MustCompile("(?s)<!-- code: (\\S+) -->\n```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
-	if n := strings.Count(string(readme), "```go"); n == 0 || n != len(snippets) {
+	snippets := regexp.MustCompile("(?s)<!-- code: (\\S+) -->\n```go\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	if n := strings.Count(string(text), "```go"); n == 0 || n != len(snippets) {
 		t.Fatalf("%d of %d Go snippets name their file", len(snippets), n)
 	}
 	for _, s := range snippets {
@@ -69,9 +79,9 @@ func TestReadme(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for block := range strings.SplitSeq(s[2], "\n\n\t…\n\n") {
+		for block := range strings.SplitSeq(strings.TrimSuffix(s[2], "\n"), "\n\n\t…\n\n") {
 			if !strings.Contains(string(source), block) {
-				t.Errorf("%s does not hold this part of the README:\n%s", s[1], block)
+				t.Errorf("%s does not hold this part of %s:\n%s", s[1], page, block)
 			}
 		}
 	}
