@@ -332,7 +332,7 @@ func concurrentTakeover(t *trial) {
 	for i := range n {
 		t.enqueue(raised(name("taken", i), "go"))
 	}
-	lease := t.patience()
+	lease := t.lease()
 	all := t.window("the first lease", lease)
 	turns := make([]*core.OrchestrationItem, n)
 	ends := make([]time.Time, n)

@@ -157,7 +157,7 @@ func gapAppend(t *trial) {
 
 func gapFutureTimer(t *trial) {
 	const id = "timer"
-	delay := t.patience()
+	delay := t.lease()
 	t.enqueue(start(id))
 	turn := t.turn(id)
 	w := t.window("the timer", delay-time.Millisecond) // it is due at a whole millisecond

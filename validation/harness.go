@@ -22,7 +22,8 @@ type Harness struct {
 	Close func(ctx context.Context, p core.Provider) error
 
 	// LockTimeout is the lease that cases take when they wait for its end; zero
-	// is one second, less is refused. Longer leases make the suite slower.
+	// is one second, less is refused. Longer leases make the suite slower. A case
+	// that is tried again because its steps were too slow takes a longer one.
 	LockTimeout time.Duration
 	// ShortPollBound is the time within which a provider that does not wait must
 	// answer; zero is 100 ms. Half a second suits a remote database.

@@ -14,12 +14,9 @@ import (
 // machine is so busy that it ends in a case.
 const longLease = time.Hour
 
-// lease is the lease of fetches in cases that wait for its end.
-func (t *trial) lease() time.Duration { return t.h.LockTimeout }
-
-// patience is a lease that many steps must fit into: it is longer in each try
-// after one that was too slow.
-func (t *trial) patience() time.Duration { return t.h.LockTimeout * time.Duration(t.number) }
+// lease is the lease of fetches in cases that wait for its end. It is longer in
+// each try after one whose steps took longer than theirs.
+func (t *trial) lease() time.Duration { return t.h.LockTimeout * time.Duration(t.number) }
 
 // enqueue puts a message into the queue that it belongs to.
 func (t *trial) enqueue(items ...core.WorkItem) {

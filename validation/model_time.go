@@ -27,7 +27,7 @@ func (w *walk) short() time.Duration {
 	if w.setsClock() {
 		return shortOnClock
 	}
-	return w.t.patience()
+	return w.t.lease()
 }
 
 // lingering is how much of that a lingering step takes.

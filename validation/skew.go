@@ -98,7 +98,7 @@ func skewLocksAreKept(t *trial) {
 }
 
 func skewOneWinner(t *trial) {
-	t.bothWays(3*t.patience(), func(here, there core.Provider) {
+	t.bothWays(3*t.lease(), func(here, there core.Provider) {
 		t.contest("first", here, there)
 		t.contest("second", there, here)
 	})
@@ -107,11 +107,11 @@ func skewOneWinner(t *trial) {
 // contest has one process after the other try to get the same work, and both
 // acknowledge what they have got.
 func (t *trial) contest(id string, holders ...core.Provider) {
-	first := t.window("the leases of the first holder", t.patience())
+	first := t.window("the leases of the first holder", t.lease())
 	t.on(holders[0])
 	t.enqueue(start(id), activity(id, 1))
-	turns := []*core.OrchestrationItem{t.turnFor(t.patience(), id)}
-	items := []*core.LockedWorkItem{t.work(1, take{lease: t.patience()})}
+	turns := []*core.OrchestrationItem{t.turnFor(t.lease(), id)}
+	items := []*core.LockedWorkItem{t.work(1, take{lease: t.lease()})}
 	t.on(holders[1])
 	if turn := t.fetch(longLease, nil); turn != nil {
 		turns = append(turns, turn)
