@@ -51,6 +51,7 @@ const (
 	keyData
 	keyDetails
 	keyDuroxideVersion
+	keyDxgo
 	keyError
 	keyEventID
 	keyExecutionID
@@ -79,6 +80,7 @@ const (
 	keyParentInstance
 	keyQueuePendingCount
 	keyReason
+	keyRequestID
 	keyResource
 	keyResult
 	keyRetryable
@@ -101,6 +103,7 @@ var keyNames = [numKeys]string{
 	keyData:                "data",
 	keyDetails:             "details",
 	keyDuroxideVersion:     "duroxide_version",
+	keyDxgo:                "dxgo",
 	keyError:               "error",
 	keyEventID:             "event_id",
 	keyExecutionID:         "execution_id",
@@ -129,6 +132,7 @@ var keyNames = [numKeys]string{
 	keyParentInstance:      "parent_instance",
 	keyQueuePendingCount:   "queue_pending_count",
 	keyReason:              "reason",
+	keyRequestID:           "request_id",
 	keyResource:            "resource",
 	keyResult:              "result",
 	keyRetryable:           "retryable",
@@ -161,6 +165,8 @@ func lookupKey(name []byte) int {
 		k = keyDetails
 	case "duroxide_version":
 		k = keyDuroxideVersion
+	case "dxgo":
+		k = keyDxgo
 	case "error":
 		k = keyError
 	case "event_id":
@@ -217,6 +223,8 @@ func lookupKey(name []byte) int {
 		k = keyQueuePendingCount
 	case "reason":
 		k = keyReason
+	case "request_id":
+		k = keyRequestID
 	case "resource":
 		k = keyResource
 	case "result":

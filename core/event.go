@@ -95,6 +95,8 @@ type OrchestrationStarted struct {
 	CarryForwardEvents []QueueEvent
 	// InitialCustomStatus is the status that the previous execution left.
 	InitialCustomStatus *string
+	// RequestID is that of the start, see [StartOrchestrationItem].
+	RequestID *string
 }
 
 // OrchestrationCompleted ends an execution with a result.

@@ -54,6 +54,7 @@ func writeEventData(w *wire.Writer, data EventData) error {
 			writeQueueEvents(w, d.CarryForwardEvents)
 		}
 		w.StringOrSkip("initial_custom_status", d.InitialCustomStatus)
+		writeStartExtras(w, d.RequestID)
 	case OrchestrationCompleted:
 		w.String("output", d.Output)
 	case OrchestrationFailed:
@@ -185,6 +186,7 @@ func readEventData(r *reader, tag []byte) EventData {
 			ParentID:            r.optUint(keyParentID),
 			ParentExecutionID:   r.optUint(keyParentExecutionID),
 			InitialCustomStatus: r.optStr(keyInitialCustomStatus),
+			RequestID:           readStartExtras(r),
 		}
 		if !r.null(keyCarryForwardEvents) {
 			d.CarryForwardEvents = r.queueEvents(keyCarryForwardEvents)

@@ -42,6 +42,9 @@ type StartOrchestrationItem struct {
 	ParentExecutionID *uint64
 	// ExecutionID is 1 for every start that a client or an engine makes.
 	ExecutionID uint64
+	// RequestID tells a start that is sent again from another one; nil for
+	// none. Only the Go members of the family have it; the others ignore it.
+	RequestID *string
 }
 
 // ActivityExecuteItem asks a worker to run an activity.

@@ -47,6 +47,7 @@ func writeWorkItem(w *wire.Writer, item WorkItem) error {
 		w.UintOrNull("parent_id", i.ParentID)
 		w.UintOrSkip("parent_execution_id", i.ParentExecutionID)
 		w.Uint("execution_id", i.ExecutionID)
+		writeStartExtras(w, i.RequestID)
 	case ActivityExecuteItem:
 		writeActivityKey(w, i.Instance, i.ExecutionID, i.ID)
 		w.String("name", i.Name)
@@ -141,6 +142,7 @@ func readWorkItem(r *reader) WorkItem {
 				ParentID:          r.optUint(keyParentID),
 				ParentExecutionID: r.optUint(keyParentExecutionID),
 				ExecutionID:       r.uint(keyExecutionID),
+				RequestID:         readStartExtras(r),
 			}
 		})
 	case ItemActivityExecute:

@@ -43,6 +43,7 @@ func cloneEvent(e core.Event) (core.Event, error) {
 		d.ParentExecutionID = clonePtr(d.ParentExecutionID)
 		d.CarryForwardEvents = slices.Clone(d.CarryForwardEvents)
 		d.InitialCustomStatus = clonePtr(d.InitialCustomStatus)
+		d.RequestID = clonePtr(d.RequestID)
 		e.Data = d
 	case core.ActivityScheduled:
 		d.SessionID, d.Tag = clonePtr(d.SessionID), clonePtr(d.Tag)
@@ -76,6 +77,7 @@ func cloneItem(item core.WorkItem) (core.WorkItem, error) {
 	var err error
 	switch d := item.(type) {
 	case core.StartOrchestrationItem:
+		d.RequestID = clonePtr(d.RequestID)
 		d.Version = clonePtr(d.Version)
 		d.ParentInstance = clonePtr(d.ParentInstance)
 		d.ParentID = clonePtr(d.ParentID)

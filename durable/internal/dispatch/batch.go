@@ -104,6 +104,7 @@ func (b *batch) newStart() (s core.OrchestrationStarted, version *string, ok boo
 		return core.OrchestrationStarted{
 			Name: m.Orchestration, Input: m.Input,
 			ParentInstance: m.ParentInstance, ParentID: m.ParentID, ParentExecutionID: m.ParentExecutionID,
+			RequestID: m.RequestID,
 		}, m.Version, true
 	case core.ContinueAsNewItem:
 		s := core.OrchestrationStarted{
