@@ -100,6 +100,9 @@ func shortPath(site string) string {
 // The error is about the files: one that is missing, that does not fit the
 // format, or a directory without any.
 func Check(reg *durable.Registry, o *CheckOptions, paths ...string) (*Report, error) {
+	if reg == nil {
+		return nil, errors.New("durabletest: Check needs a registry")
+	}
 	if o == nil {
 		o = &CheckOptions{}
 	}
@@ -164,6 +167,9 @@ type checker struct {
 	e      recording.Execution
 	// sites are where the code asked for recorded events, by event id.
 	sites map[uint64]string
+	// payloadNoted and furtherNoted say that there is a note of the kind, which
+	// is enough of it.
+	payloadNoted, furtherNoted bool
 }
 
 // check replays one execution. Cold replays run the code from its beginning for
@@ -279,20 +285,17 @@ func (c *checker) turn(n int, t turn, tail bool, p *player) bool {
 		return false
 	}
 	want, got := deeds(t.did), deeds(out.Delta)
-	samePayloads := true
 	for i, w := range want {
 		if i == len(got) {
 			c.differ(n, w.ID, c.describe(w), c.stopped(t.before, got), "")
 			return false
 		}
-		ok, same := c.compare(n, w, got[i], out)
-		if !ok {
+		if !c.compare(n, w, got[i], out) {
 			return false
 		}
-		samePayloads = samePayloads && same
 		c.sites[w.ID] = out.Sites[got[i].ID]
 	}
-	p.recorded(t.did, len(t.before)+len(t.did), samePayloads)
+	p.recorded(t)
 	return c.more(n, t, tail, got[len(want):], out)
 }
 
@@ -314,24 +317,28 @@ func deeds(events []core.Event) []core.Event {
 }
 
 // compare compares one event of the turn. It reports whether the code may do
-// what it did, and whether it also has the recorded payload.
-func (c *checker) compare(n int, want, got core.Event, out replay.Output) (ok, samePayload bool) {
+// what it did.
+func (c *checker) compare(n int, want, got core.Event, out replay.Output) bool {
 	same, payload := replay.Compare(want.Data, got.Data)
 	same = same && (want.SourceID == nil) == (got.SourceID == nil) && (want.SourceID == nil || *want.SourceID == *got.SourceID)
 	switch {
 	case same:
-		return true, true
+		return true
 	case !payload:
 		c.differ(n, want.ID, c.describe(want), c.did(got), site(got, out))
-		return false, false
+		return false
 	case c.e.Redacted:
-		return true, false
+		return true
 	case c.o.StrictInputs:
 		c.differ(n, want.ID, c.describe(want)+" with "+quote(want), "with "+quote(got), site(got, out))
-		return false, false
+		return false
 	}
-	c.note("event %d, %s: recorded with %s, the code has %s: history wins", want.ID, c.describe(want), quote(want), quote(got))
-	return true, false
+	if !c.payloadNoted {
+		c.payloadNoted = true
+		c.note("event %d, %s: recorded with %s, the code has %s: history wins; further ones are not shown",
+			want.ID, c.describe(want), quote(want), quote(got))
+	}
+	return true
 }
 
 func quote(ev core.Event) string { return fmt.Sprintf("%q", shorten(payload(ev.Data))) }
@@ -343,7 +350,10 @@ func (c *checker) more(n int, t turn, tail bool, extra []core.Event, out replay.
 	}
 	ends := slices.IndexFunc(extra, core.Event.IsTerminal)
 	if tail && ends < 0 && !c.o.Exact {
-		c.note("the code goes further than the history: %s", c.did(extra[0]))
+		if !c.furtherNoted {
+			c.furtherNoted = true
+			c.note("the code goes further than the history: %s", c.did(extra[0]))
+		}
 		return true
 	}
 	first, id, recorded := extra[0], t.before[len(t.before)-1].ID, "nothing more"

@@ -34,6 +34,9 @@ type Env struct {
 	registry *durable.Registry
 	watched  *watched
 	events   sync.WaitGroup // those of After
+	// settling is held by the one goroutine that may call synctest.Wait. It is a
+	// channel, because who waits for a mutex does not count as waiting.
+	settling chan struct{}
 }
 
 // Run runs f with a started runtime that has the code of reg, in virtual time.
@@ -79,7 +82,7 @@ func newEnv(t *testing.T, reg *durable.Registry) *Env {
 		t.Fatal(err)
 	}
 	w := newWatched(memprovider.New(nil), own, func(text string) { t.Error(text) })
-	return &Env{Client: durable.NewClient(w, nil), Provider: w, t: t, registry: own, watched: w}
+	return &Env{Client: durable.NewClient(w, nil), Provider: w, t: t, registry: own, watched: w, settling: make(chan struct{}, 1)}
 }
 
 func options(t *testing.T, o *durable.Options) *durable.Options {
@@ -134,14 +137,19 @@ func (e *Env) After(d time.Duration, f func()) {
 
 // Settle waits until everything waits: all that can happen without time
 // passing has happened.
-func (e *Env) Settle() { synctest.Wait() }
+func (e *Env) Settle() {
+	e.settling <- struct{}{}
+	defer func() { <-e.settling }()
+	synctest.Wait()
+}
 
 // Raise sends an external event, once the instance has come to where it waits:
 // an event that comes before is lost.
 func (e *Env) Raise(id, name string, data any) {
 	e.t.Helper()
 	e.Settle()
-	if err := e.Client.RaiseEvent(e.t.Context(), id, name, data); err != nil {
+	// An event of the moment at which the test ends is no failure.
+	if err := e.Client.RaiseEvent(context.WithoutCancel(e.t.Context()), id, name, data); err != nil {
 		e.t.Fatal(err)
 	}
 }

@@ -83,6 +83,27 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// Events at the same moment do not get in each other's way, nor in that of the
+// end of the test.
+func TestEventsAtOnce(t *testing.T) {
+	durabletest.Run(t, shop(t), nil, func(t *testing.T, env *durabletest.Env) {
+		var runs []*durable.Run[string]
+		for _, id := range []string{"o1", "o2", "o3", "o4"} {
+			runs = append(runs, durabletest.Start(env, checkout, id, Order{ID: id}))
+			env.After(day, func() { env.Raise(id, "approve", "Ada") })
+		}
+		for _, run := range runs {
+			if out, err := durabletest.Wait(env, run); err != nil || out != "shipped "+run.InstanceID() {
+				t.Errorf("got %q, %v", out, err)
+			}
+		}
+		for range 4 {
+			env.After(day, func() { env.Raise("o1", "approve", "Bob") })
+		}
+		time.Sleep(day)
+	})
+}
+
 func TestMock(t *testing.T) {
 	reg := shop(t)
 	durabletest.Run(t, reg, nil, func(t *testing.T, env *durabletest.Env) {

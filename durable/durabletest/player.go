@@ -81,19 +81,16 @@ func (p *player) input(arrived []core.Event) replay.Input {
 	}
 }
 
-// recorded says that the code did what is recorded up to there. Same is false
-// when payloads differ.
-func (p *player) recorded(did []core.Event, events int, same bool) {
-	p.played = events
-	for _, ev := range did {
-		// Suspended code knows the value and the time of its own making, and
-		// what is recorded would win.
+// recorded says that the code did what is recorded of the turn.
+func (p *player) recorded(t turn) {
+	p.played = len(t.before) + len(t.did)
+	for _, ev := range t.did {
+		// Suspended code has the value and the time of its own making, while a
+		// replay takes what is recorded.
 		if _, ok := ev.Data.(core.KeyValueSet); ok {
-			same = false
+			p.close()
+			return
 		}
-	}
-	if !same {
-		p.close()
 	}
 }
 

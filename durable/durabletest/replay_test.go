@@ -272,7 +272,7 @@ func TestNotes(t *testing.T) {
 instance o1, execution 1 of checkout 1.0.0: turn 2, event 5
     recorded: still running, waiting for a wait for event "approve" (event 4) or a timer (event 5)
     the code: activity "audit", at replay_test.go:N`},
-		"another input": {shipped(t), richer, `instance o1, execution 1: event 2, activity "charge": recorded with "{\"cents\":4250,\"id\":\"o1\"}", the code has "{\"cents\":4251,\"id\":\"o1\"}": history wins`, durabletest.CheckOptions{StrictInputs: true}, `
+		"another input": {shipped(t), richer, `instance o1, execution 1: event 2, activity "charge": recorded with "{\"cents\":4250,\"id\":\"o1\"}", the code has "{\"cents\":4251,\"id\":\"o1\"}": history wins; further ones are not shown`, durabletest.CheckOptions{StrictInputs: true}, `
 instance o1, execution 1 of checkout 1.0.0: turn 1, event 2
     recorded: activity "charge" with "{\"cents\":4250,\"id\":\"o1\"}"
     the code: with "{\"cents\":4251,\"id\":\"o1\"}", at shop_test.go:N`},
@@ -470,18 +470,21 @@ func TestCheckFiles(t *testing.T) {
 	if err := os.WriteFile(bad, []byte(`{"format":"duroxide-history/2"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	empty := durable.NewRegistry()
 	for name, test := range map[string]struct {
+		reg   *durable.Registry
 		paths []string
 		want  string
 	}{
-		"none":         {nil, "no histories are named"},
-		"missing":      {[]string{filepath.Join(dir, "nowhere")}, "no such file or directory"},
-		"empty folder": {[]string{t.TempDir()}, "no file in"},
-		"other format": {[]string{dir}, bad + `: line 1: the field format must be "duroxide-history/1", not "duroxide-history/2"`},
+		"no registry":  {nil, []string{dir}, "Check needs a registry"},
+		"none":         {empty, nil, "no histories are named"},
+		"missing":      {empty, []string{filepath.Join(dir, "nowhere")}, "no such file or directory"},
+		"empty folder": {empty, []string{t.TempDir()}, "no file in"},
+		"other format": {empty, []string{dir}, bad + `: line 1: the field format must be "duroxide-history/1", not "duroxide-history/2"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if _, err := durabletest.Check(durable.NewRegistry(), nil, test.paths...); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := durabletest.Check(test.reg, nil, test.paths...); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want one with %q", err, test.want)
 			}
 		})

@@ -22,6 +22,24 @@ func TestShuffle(t *testing.T) {
 	})
 }
 
+// Each turn is replayed from the beginning of the code, ten times.
+func TestShuffleReplaysEveryTurn(t *testing.T) {
+	runs := 0
+	reg := shop(t, checkout.With(func(ctx *durable.Context, o Order) (string, error) {
+		runs++
+		return runCheckout(ctx, o)
+	}))
+	t.Cleanup(func() {
+		if runs != 10*4 {
+			t.Errorf("the code ran %d times after the test", runs)
+		}
+	})
+	durabletest.Shuffle(t, reg, nil, func(_ *testing.T, env *durabletest.Env) {
+		_, _ = durabletest.Call(env, checkout, "o1", Order{}) // charged, not approved in time, refunded
+		runs = 0
+	})
+}
+
 // unrepeatable is code that runs well once and cannot be repeated.
 var unrepeatable = map[string]func(ctx *durable.Context, o Order) (string, error){
 	"the order of a map": func(ctx *durable.Context, _ Order) (string, error) {

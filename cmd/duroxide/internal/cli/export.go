@@ -82,7 +82,7 @@ keys of objects stay. Code that decides by a value may then decide otherwise.
 	f.StringArrayVar(&o.Instances, "instance", nil, "`ID` of an instance to export, instead of a sample; may be repeated")
 	f.BoolVar(&o.Export.Redact, "redact", false, "write placeholders in the place of what the instances carry")
 	f.BoolVar(&o.Export.AllExecutions, "all-executions", false, "write the executions before a continue-as-new too")
-	f.StringVar(&o.Dir, "out", "", "`DIR` for the files (default: histories; with --check a temporary one)")
+	f.StringVar(&o.Dir, "out", "", "`DIR` for the files; those of other instances in it stay (default: histories; with --check a temporary one)")
 	f.StringVar(&program, "check", "", "`PROGRAM` that replays the histories; arguments for it follow --")
 	return cmd
 }
