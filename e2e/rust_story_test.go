@@ -51,7 +51,13 @@ func (w *rustWorld) tellStories(t *testing.T) map[string][]core.Event {
 	client := w.client(t)
 	until := func(what, query string, args ...any) {
 		t.Helper()
-		until(t, w.ctx, what, func() bool { return value[int](t, w.world, query, args...) == 1 })
+		until(t, w.ctx, what, func() bool {
+			const failure = `SELECT coalesce(max(output), '') FROM @.executions WHERE instance_id = 'all' AND status = 'Failed'`
+			if output := value[string](t, w.world, failure); output != "" {
+				t.Fatalf("%s: the story fails: %s", what, output)
+			}
+			return value[int](t, w.world, query, args...) == 1
+		})
 	}
 	status := func(id, want string) {
 		t.Helper()
