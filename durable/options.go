@@ -51,7 +51,7 @@ type Options struct {
 	// no effect on a provider that is no [core.TurnTracker].
 	WarmInstances int
 	// WarmBytes bounds the memory of the executions that are kept suspended, by
-	// estimate. 0 is 128 MiB.
+	// estimate. 0 is 192 MiB.
 	WarmBytes int
 
 	// PollTimeout is how long one fetch may wait inside the provider. 0 is 30 s.
@@ -162,7 +162,7 @@ func (o *Options) withDefaults() (Options, error) {
 	count("MaxTurns", &c.MaxTurns, max(8, 2*cpus))
 	count("MaxActivities", &c.MaxActivities, max(32, 8*cpus))
 	count("Fetchers", &c.Fetchers, 2)
-	count("WarmBytes", &c.WarmBytes, 128<<20)
+	count("WarmBytes", &c.WarmBytes, 192<<20)
 	if c.WarmInstances == 0 {
 		c.WarmInstances = 10_000
 	}

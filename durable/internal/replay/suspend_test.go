@@ -3,6 +3,7 @@ package replay_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -200,5 +201,39 @@ func BenchmarkResume(b *testing.B) {
 			}
 			suspended.Close()
 		})
+	}
+}
+
+// TestSuspendedMemory: ten thousand suspended executions with inputs of 4 kB take
+// far less than 300 MB, and about what they say.
+func TestSuspendedMemory(t *testing.T) {
+	const n = 10_000
+	memory := func() int {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc + m.StackInuse)
+	}
+	handler := func(c *replay.Context, in string) (string, error) { return must(c, c.Wait("go")) + in[:1], nil }
+	before, said := memory(), 0
+	suspended := make([]*replay.Suspended, n)
+	for i := range suspended {
+		in := replay.Input{
+			Instance: fmt.Sprint("i", i), Execution: 1, Stamp: "0.1.32", Handler: handler, Now: func() time.Time { return start },
+			Start: &core.OrchestrationStarted{Name: "orch", Version: "1.0.0", Input: strings.Repeat("x", 4096)},
+		}
+		_, suspended[i] = replay.Begin(in)
+		said += suspended[i].Bytes()
+	}
+	took := memory() - before
+	t.Logf("%d bytes each, said %d", took/n, said/n)
+	if took > 250_000_000 {
+		t.Errorf("%d suspended executions take %d MB", n, took/1_000_000)
+	}
+	if said < took/2 || said > 4*took {
+		t.Errorf("they take %d bytes each, but say %d", took/n, said/n)
+	}
+	for _, s := range suspended {
+		s.Close()
 	}
 }
