@@ -34,6 +34,26 @@ type OrchestrationItem struct {
 	AttemptCount uint32
 }
 
+// AwaitsStart reports whether nothing is known of the instance and its start is
+// not among the messages. If the start is in the queue but still hidden, a
+// provider should leave the instance alone until then: the messages, which come
+// too early, would be lost.
+func (i *OrchestrationItem) AwaitsStart() bool {
+	if len(i.History) > 0 || i.HistoryOmitted || i.HistoryError != "" || i.OrchestrationName != UnknownName {
+		return false
+	}
+	for _, m := range i.Messages {
+		switch m.(type) {
+		case StartOrchestrationItem, ContinueAsNewItem:
+			return false
+		}
+	}
+	return true
+}
+
+// UnknownName is the name of an orchestration of which nothing is known.
+const UnknownName = "Unknown"
+
 // LockedWorkItem is a locked activity.
 type LockedWorkItem struct {
 	Item WorkItem

@@ -38,7 +38,8 @@ type OrchestrationQueue interface {
 	// messages and no live lock, and returns everything that its turn needs;
 	// nil when there is none. Each fetched message's attempt count is raised
 	// by one. History that cannot be decoded is reported in the item, not as
-	// an error.
+	// an error. An instance that does not exist yet and whose start is hidden
+	// should be left alone until then, see [OrchestrationItem.AwaitsStart].
 	FetchOrchestrationItem(ctx context.Context, p FetchOrchestrationItemParams) (*OrchestrationItem, error)
 	// AckOrchestrationItem makes everything that a turn produced durable,
 	// together or not at all, deletes the messages of the fetch, and releases

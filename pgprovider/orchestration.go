@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -34,8 +35,12 @@ SELECT @.renew_orchestration_item_lock($1::text, $2::bigint, $3::bigint)`
 SELECT @.enqueue_orchestrator_work($1::text, $2::text, to_timestamp($3::bigint / 1000.0), $4::bigint,
        NULL::text, NULL::text, NULL::bigint)`
 
-	// unknownName is the name of an instance of which nothing is known.
-	unknownName = "Unknown"
+	// sqlHiddenStart returns when the start of an instance becomes visible that
+	// nobody could fetch yet, NULL if there is none.
+	sqlHiddenStart query = `
+SELECT ceil(extract(epoch FROM min(q.visible_at)) * 1000)::bigint
+  FROM @.orchestrator_queue q
+ WHERE q.instance_id = $1::text AND q.lock_token IS NULL AND q.work_item LIKE '{"StartOrchestration":%'`
 )
 
 // FetchOrchestrationItem implements [core.OrchestrationQueue]. Messages that
@@ -106,6 +111,15 @@ func (p *Provider) fetchOrchestration(ctx context.Context, claim claimParams) (*
 			return nil, err
 		}
 		item := row.item()
+		if item.AwaitsStart() {
+			postponed, err := p.awaitStart(ctx, item)
+			if err != nil {
+				return nil, err
+			}
+			if postponed {
+				continue
+			}
+		}
 		if !isOrphanBatch(item) {
 			return item, nil
 		}
@@ -116,6 +130,25 @@ func (p *Provider) fetchOrchestration(ctx context.Context, claim claimParams) (*
 			return nil, err
 		}
 	}
+}
+
+// awaitStart gives an item back that came before its start, if the start is
+// queued but hidden, and hides it until then. Its attempt does not count.
+func (p *Provider) awaitStart(ctx context.Context, item *core.OrchestrationItem) (postponed bool, err error) {
+	var found bool
+	var visibleMs *int64
+	err = p.run(ctx, call{
+		op: opFetchOrchestration, query: sqlHiddenStart, args: []any{item.Instance}, read: one(&found, &visibleMs),
+	})
+	if err != nil || visibleMs == nil {
+		return false, err
+	}
+	delay := time.Duration(max(*visibleMs-p.nowMs(), 1)) * time.Millisecond
+	err = p.AbandonOrchestrationItem(ctx, core.AbandonParams{LockToken: item.LockToken, Delay: delay, IgnoreAttempt: true})
+	if errors.Is(err, core.ErrLockLost) {
+		err = nil
+	}
+	return true, err
 }
 
 // orchestrationRow is what the shared function returns.
@@ -136,7 +169,7 @@ func (r *orchestrationRow) read(found *bool) func(pgx.Rows) error {
 // lock is held by now.
 func (r *orchestrationRow) item() *core.OrchestrationItem {
 	item := &core.OrchestrationItem{
-		Instance: r.instance, OrchestrationName: unknownName, Version: core.UnknownVersion,
+		Instance: r.instance, OrchestrationName: core.UnknownName, Version: core.UnknownVersion,
 		ExecutionID: uint64(r.execution), LockToken: r.token, AttemptCount: uint32(r.attempts),
 	}
 	if r.name != nil {
@@ -162,8 +195,7 @@ func (r *orchestrationRow) item() *core.OrchestrationItem {
 // instance of which nothing is known. Other messages may have overtaken the
 // start, so they are left to the runtime.
 func isOrphanBatch(item *core.OrchestrationItem) bool {
-	if item.OrchestrationName != unknownName || item.HistoryError != "" ||
-		len(item.History) > 0 || len(item.Messages) == 0 {
+	if !item.AwaitsStart() || len(item.Messages) == 0 {
 		return false
 	}
 	for _, m := range item.Messages {

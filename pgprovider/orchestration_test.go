@@ -407,3 +407,21 @@ func TestAppendIgnoresDuplicates(t *testing.T) {
 	must(t, err)
 	equal(t, "history of an execution that cannot exist", 0, len(got))
 }
+
+// TestMessagesBeforeTheirStart wait for a start that is hidden, uncounted, and
+// come with it.
+func TestMessagesBeforeTheirStart(t *testing.T) {
+	t.Parallel()
+	clock := &shiftedClock{base: core.SystemClock()}
+	p := open(t, noLongPoll, func(o *pgprovider.Options) { o.Clock = clock })
+	must(t, p.EnqueueForOrchestrator(t.Context(), core.EnqueueForOrchestratorParams{Item: start("i"), Delay: time.Hour}))
+	early := []core.WorkItem{core.QueueMessageItem{Instance: "i", Name: "q"}, core.CancelInstanceItem{Instance: "i"}}
+	enqueue(t, p, early...)
+	if item := fetch(t, p); item != nil {
+		t.Fatalf("fetched %v before the start", item.Messages)
+	}
+	clock.shift(time.Hour + time.Second)
+	item := mustFetch(t, p)
+	equal(t, "messages", append([]core.WorkItem{start("i")}, early...), item.Messages)
+	equal(t, "attempts", 1, item.AttemptCount)
+}

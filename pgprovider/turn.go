@@ -55,7 +55,7 @@ func (r *turnRow) read(found *bool) func(pgx.Rows) error {
 // lock is held by now.
 func (r *turnRow) item() *core.OrchestrationItem {
 	item := &core.OrchestrationItem{
-		Instance: r.instance, OrchestrationName: unknownName, Version: core.UnknownVersion, ExecutionID: core.FirstExecutionID,
+		Instance: r.instance, OrchestrationName: core.UnknownName, Version: core.UnknownVersion, ExecutionID: core.FirstExecutionID,
 		LastEventID: uint64(r.lastEventID), HistoryOmitted: r.history == nil && r.lastEventID > 0,
 		LockToken: r.token, AttemptCount: uint32(r.attempts),
 	}

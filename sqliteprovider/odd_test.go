@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -97,6 +98,23 @@ func TestOrphans(t *testing.T) {
 	}
 	if n := depth(t, p); n != 2 {
 		t.Errorf("%d messages are left, want those that were fetched", n)
+	}
+}
+
+// TestMessagesBeforeTheirStart wait for a start that is hidden, uncounted.
+func TestMessagesBeforeTheirStart(t *testing.T) {
+	t.Parallel()
+	p := openAt(t, ":memory:")
+	if err := p.EnqueueForOrchestrator(t.Context(), core.EnqueueForOrchestratorParams{Item: start("i"), Delay: 300 * time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	send(t, p, core.QueueMessageItem{Instance: "i", Name: "q", Data: "1"})
+	if item := turn(t, p); item != nil && len(item.Messages) != 2 {
+		t.Fatalf("fetched %v before the start", item.Messages)
+	}
+	item, err := p.FetchOrchestrationItem(t.Context(), core.FetchOrchestrationItemParams{LockTimeout: time.Minute, PollTimeout: time.Minute})
+	if err != nil || item == nil || len(item.Messages) != 2 || item.AttemptCount != 1 {
+		t.Errorf("fetched %+v, %v", item, err)
 	}
 }
 

@@ -55,6 +55,12 @@ UPDATE orchestrator_queue
    SET lock_token = NULL, visible_at = coalesce(?3, visible_at), attempt_count = max(attempt_count - ?4, 0)
  WHERE instance_id = ?1 AND lock_token = ?2`
 
+	// sqlHiddenStart finds when the start of an instance becomes visible.
+	sqlHiddenStart = `
+SELECT visible_at FROM orchestrator_queue
+ WHERE instance_id = ? AND visible_at > ? AND work_item LIKE '{"StartOrchestration":%'
+ ORDER BY visible_at LIMIT 1`
+
 	// sqlLockOwner finds the instance of a lock that lives at a time.
 	sqlLockOwner = `
 SELECT instance_id FROM instance_locks WHERE lock_token = ? AND locked_until > ?`
@@ -123,8 +129,20 @@ func (p *Provider) claimTurn(t *tx, filter versionRange, until int64) (*core.Orc
 			return nil, err
 		}
 		item, err := readTurn(t, instance, token)
-		if err != nil || !isOrphanBatch(item) {
-			return item, err
+		if err != nil {
+			return nil, err
+		}
+		if item.AwaitsStart() {
+			postponed, err := awaitStart(t, instance, token)
+			if err != nil {
+				return nil, err
+			}
+			if postponed {
+				continue
+			}
+		}
+		if !isOrphanBatch(item) {
+			return item, nil
 		}
 		p.log.WarnContext(t.ctx, "dropped queue messages for an unknown instance",
 			"instance", instance, "messages", len(item.Messages))
@@ -132,6 +150,21 @@ func (p *Provider) claimTurn(t *tx, filter versionRange, until int64) (*core.Orc
 			return nil, err
 		}
 	}
+}
+
+// awaitStart gives a batch back that came before its start, if the start is queued
+// but hidden, and hides it until then. Its attempt does not count.
+func awaitStart(t *tx, instance, token string) (postponed bool, err error) {
+	var visible int64
+	found, err := t.row(sqlHiddenStart, []any{instance, t.now}, &visible)
+	if err != nil || !found {
+		return false, err
+	}
+	if _, err := t.exec(sqlGiveBatchBack, instance, token, visible, true); err != nil {
+		return false, err
+	}
+	_, err = t.exec(sqlUnlockInstance, instance)
+	return true, err
 }
 
 // deleteBatch ends a turn: its messages and its lock go.

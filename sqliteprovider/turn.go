@@ -12,9 +12,6 @@ import (
 )
 
 const (
-	// unknownName is what a fetch calls an orchestration that nothing names.
-	unknownName = "Unknown"
-
 	sqlInstance = `
 SELECT orchestration_name, orchestration_version, current_execution_id FROM instances WHERE instance_id = ?`
 	sqlSnapshot = `
@@ -122,15 +119,14 @@ func deriveName(events []core.Event, messages []core.WorkItem) (name, version st
 		}
 		return name, *version
 	}
-	return unknownName, core.UnknownVersion
+	return core.UnknownName, core.UnknownVersion
 }
 
 // isOrphanBatch reports whether an item holds only queue messages for an
 // instance of which nothing is known: nobody will ever read them. Other
 // messages may have overtaken the start, so they are left to the runtime.
 func isOrphanBatch(item *core.OrchestrationItem) bool {
-	if item == nil || item.OrchestrationName != unknownName || item.HistoryError != "" ||
-		len(item.History) > 0 || len(item.Messages) == 0 {
+	if !item.AwaitsStart() || len(item.Messages) == 0 {
 		return false
 	}
 	return !slices.ContainsFunc(item.Messages, func(m core.WorkItem) bool {

@@ -8,9 +8,6 @@ import (
 	"github.com/duroxide/duroxide-go/core"
 )
 
-// unknownName is what a fetch calls an orchestration that nothing names.
-const unknownName = "Unknown"
-
 // FetchOrchestrationItem implements [core.OrchestrationQueue]. It waits up to
 // PollTimeout for work.
 func (p *Provider) FetchOrchestrationItem(ctx context.Context, a core.FetchOrchestrationItemParams) (*core.OrchestrationItem, error) {
@@ -25,10 +22,14 @@ func (p *Provider) FetchOrchestrationItem(ctx context.Context, a core.FetchOrche
 			}
 			p.lock(i, now, after(now, a.LockTimeout))
 			item := i.item(a.HistoryLimit)
-			if item != nil {
+			switch start := i.hiddenStart(); {
+			case start != nil && item.AwaitsStart():
+				p.postpone(i, now, start.visibleAt)
+			case isOrphanBatch(item):
+				p.dropOrphans(i, now)
+			default:
 				return item, 0
 			}
-			p.dropOrphans(i, now)
 		}
 	})
 }
@@ -48,6 +49,30 @@ func (p *Provider) dropOrphans(i *instance, now uint64) {
 	p.release(i, now, i.unlock)
 }
 
+// hiddenStart returns the start of the instance that is not visible yet, nil if
+// there is none.
+func (i *instance) hiddenStart() *message {
+	if i.row != nil {
+		return nil
+	}
+	for _, m := range i.waiting.items {
+		if _, ok := m.item.(core.StartOrchestrationItem); ok {
+			return m
+		}
+	}
+	return nil
+}
+
+// postpone gives a batch back uncounted and hides it until a time.
+func (p *Provider) postpone(i *instance, now, until uint64) {
+	p.release(i, now, func() {
+		for _, m := range i.batch {
+			m.attempts, m.visibleAt = m.attempts-1, until
+		}
+		i.putBack()
+	})
+}
+
 // release takes a locked instance out of the index, lets free end the lock and
 // make its changes, and files it anew.
 func (p *Provider) release(i *instance, now uint64, free func()) {
@@ -60,7 +85,7 @@ func (p *Provider) release(i *instance, now uint64, free func()) {
 	}
 }
 
-// item describes the locked turn, nil if it is a batch of orphans.
+// item describes the locked turn.
 func (i *instance) item(historyLimit uint64) *core.OrchestrationItem {
 	item := &core.OrchestrationItem{
 		Instance:    i.id,
@@ -105,9 +130,6 @@ func (i *instance) item(historyLimit uint64) *core.OrchestrationItem {
 		return item
 	}
 	item.OrchestrationName, item.Version = deriveName(item.History, item.Messages)
-	if item.OrchestrationName == unknownName && h.len() == 0 && undecodable == 0 && onlyQueueMessages(item.Messages) {
-		return nil
-	}
 	return item
 }
 
@@ -135,11 +157,16 @@ func deriveName(events []core.Event, messages []core.WorkItem) (name, version st
 		}
 		return name, *version
 	}
-	return unknownName, core.UnknownVersion
+	return core.UnknownName, core.UnknownVersion
 }
 
-func onlyQueueMessages(messages []core.WorkItem) bool {
-	for _, m := range messages {
+// isOrphanBatch reports whether an item holds only queue messages for an
+// instance of which nothing is known.
+func isOrphanBatch(item *core.OrchestrationItem) bool {
+	if !item.AwaitsStart() {
+		return false
+	}
+	for _, m := range item.Messages {
 		if _, ok := m.(core.QueueMessageItem); !ok {
 			return false
 		}

@@ -102,6 +102,23 @@ func TestVisibility(t *testing.T) {
 	})
 }
 
+// TestMessagesBeforeTheirStart wait for a start that is hidden, uncounted, and
+// come with it.
+func TestMessagesBeforeTheirStart(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(t *testing.T, s store) {
+		s.sendLater(time.Hour, start("a"))
+		s.send(queued("a", "m"), core.CancelInstanceItem{Instance: "a", Reason: "r"})
+		s.noTurn()
+		time.Sleep(30 * time.Minute)
+		s.send(queued("a", "n"))
+		s.noTurn()
+		time.Sleep(30 * time.Minute)
+		turn := s.turnMessages("a", start("a"), queued("a", "m"), core.CancelInstanceItem{Instance: "a", Reason: "r"}, queued("a", "n"))
+		equal(t, "attempts", turn.AttemptCount, uint32(1))
+	})
+}
+
 func TestAttemptsOfTurns(t *testing.T) {
 	t.Parallel()
 	abandon := func(s store, turn *core.OrchestrationItem, p core.AbandonParams) {
@@ -166,6 +183,7 @@ func TestAttemptsOfTurns(t *testing.T) {
 	t.Run("so does its delay", func(t *testing.T) {
 		t.Parallel()
 		inBubble(t, func(t *testing.T, s store) {
+			s.create("a")
 			s.send(start("a"))
 			turn := s.turn("a")
 			s.send(completed("a", 1))
