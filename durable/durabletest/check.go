@@ -19,79 +19,6 @@ import (
 // FileSuffix ends the names of the files that are read from a directory.
 const FileSuffix = ".jsonl"
 
-// CheckOptions change how recorded histories are compared. The zero value is
-// the default.
-type CheckOptions struct {
-	// StrictInputs makes an input, a value or an outcome that differs from the
-	// recorded one a difference, as [durable.Options.StrictInputs] does. By
-	// default it is a note. Redacted payloads are never compared.
-	StrictInputs bool
-	// Exact makes it a difference when the code asks for more than is recorded
-	// at the end of a running execution. By default it is a note, since a
-	// runtime goes on from there.
-	Exact bool
-}
-
-// Report is what [Check] found.
-type Report struct {
-	// Executions and Turns are how many were replayed.
-	Executions, Turns int
-	// Differences are what would break instances, the first of each execution.
-	Differences []Difference
-	// Notes are what differs and does no harm.
-	Notes []string
-}
-
-// Difference is where the code does not repeat what a history records.
-type Difference struct {
-	// File is where the history comes from.
-	File string
-	// InstanceID, ExecutionID, Orchestration and Version are what is recorded.
-	InstanceID    string
-	ExecutionID   uint64
-	Orchestration string
-	Version       string
-	// Turn counts the turns of the execution, from 1. EventID is the recorded
-	// event in whose place the code did something else. Both are 0 when no turn
-	// could be run.
-	Turn    int
-	EventID uint64
-	// Recorded and Got put into words what is recorded and what the code did.
-	// Recorded is empty when no turn could be run.
-	Recorded, Got string
-	// Site is the file and line at which the code did it; empty if unknown.
-	Site string
-}
-
-// String returns the difference on three lines, or on two when no turn could be
-// run.
-func (d Difference) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: instance %s, execution %d of %s %s", d.File, d.InstanceID, d.ExecutionID, d.Orchestration, d.Version)
-	if d.Recorded != "" {
-		fmt.Fprintf(&b, ": turn %d, event %d\n    recorded: %s", d.Turn, d.EventID, d.Recorded)
-	}
-	fmt.Fprintf(&b, "\n    the code: %s", d.Got)
-	if d.Site != "" {
-		fmt.Fprintf(&b, ", at %s", shortPath(d.Site))
-	}
-	return b.String()
-}
-
-// shortPath makes the path of a site relative if it is below the working
-// directory.
-func shortPath(site string) string {
-	wd, err := os.Getwd()
-	if err != nil {
-		return site
-	}
-	rel, err := filepath.Rel(wd, site)
-	if err != nil || strings.HasPrefix(rel, "..") {
-		return site
-	}
-	return rel
-}
-
 // Check replays recorded histories, turn by turn, with the code of the registry
 // and compares what it asks for with what is recorded. Each path is a file, or a
 // directory whose files with [FileSuffix] are read, below it too. Nil options
@@ -211,73 +138,6 @@ func check(report *Report, reg *durable.Registry, o *CheckOptions, cold bool, fi
 	}
 }
 
-// turn is one turn of a history: what had happened before the code ran, and
-// what the code did.
-type turn struct {
-	before []core.Event // the history so far, with what arrived for this turn
-	did    []core.Event
-	next   *core.Event // what is recorded after it, nil for nothing
-}
-
-// splitTurns finds the turns. Where one ends is not recorded: a turn in which
-// the code did nothing is joined with the next one, which is the same to it.
-func splitTurns(events []core.Event) []turn {
-	var turns []turn
-	for i := 0; i < len(events); {
-		for i < len(events) && !isDeed(events[i].Data) {
-			i++
-		}
-		t := turn{before: events[:i]}
-		for i < len(events) && isDeed(events[i].Data) {
-			t.did = append(t.did, events[i])
-			i++
-		}
-		if i < len(events) {
-			t.next = &events[i]
-		}
-		turns = append(turns, t)
-	}
-	return turns
-}
-
-// isDeed reports whether the code causes an event of this type; the others
-// arrive.
-func isDeed(data core.EventData) bool {
-	switch data.(type) {
-	case core.OrchestrationStarted, core.OrchestrationCancelRequested,
-		core.ActivityCompleted, core.ActivityFailed, core.TimerFired,
-		core.SubOrchestrationCompleted, core.SubOrchestrationFailed,
-		core.ExternalEvent, core.QueueEventDelivered:
-		return false
-	}
-	return true
-}
-
-// endedByRuntime reports whether the turn ends with a failure that no code
-// caused, such as poison.
-func (t turn) endedByRuntime() bool {
-	for _, ev := range t.did {
-		if f, ok := ev.Data.(core.OrchestrationFailed); ok {
-			_, application := f.Details.(core.ApplicationError)
-			return !application
-		}
-	}
-	return false
-}
-
-// tail returns the first turn after which nothing is recorded that the code did;
-// past all turns when the execution has ended.
-func tail(events []core.Event, turns []turn) int {
-	if slices.ContainsFunc(events, core.Event.IsTerminal) {
-		return len(turns)
-	}
-	last := len(turns) - 1
-	if last > 0 && len(turns[last].did) == 0 {
-		last--
-	}
-	return last
-}
-
 // turn replays one turn and reports whether it is as recorded.
 func (c *checker) turn(n int, t turn, tail bool, p *player) bool {
 	out := p.play(t.before)
@@ -287,7 +147,7 @@ func (c *checker) turn(n int, t turn, tail bool, p *player) bool {
 	want, got := deeds(t.did), deeds(out.Delta)
 	for i, w := range want {
 		if i == len(got) {
-			c.differ(n, w.ID, c.describe(w), c.stopped(t.before, got), "")
+			c.differ(n, w.ID, c.describe(w), "nothing more"+c.open(slices.Concat(t.before, got)), "")
 			return false
 		}
 		if !c.compare(n, w, got[i], out) {
@@ -309,11 +169,6 @@ func (c *checker) repeats(n int, out replay.Output) bool {
 	c.differ(n, nd.EventID, "what the code itself asked for in an earlier turn",
 		"does not repeat itself: "+nd.Message+"; does it look at a clock, at random numbers or at the order of a map?", nd.Site)
 	return false
-}
-
-// deeds leaves out what merely follows from an end.
-func deeds(events []core.Event) []core.Event {
-	return slices.DeleteFunc(slices.Clone(events), func(ev core.Event) bool { return replay.IsConsequence(ev.Data) })
 }
 
 // compare compares one event of the turn. It reports whether the code may do
@@ -368,27 +223,22 @@ func (c *checker) more(n int, t turn, tail bool, extra []core.Event, out replay.
 		if ends >= 0 {
 			first = extra[ends]
 		}
-		recorded = "still running, waiting for " + c.waits(c.e.Events)
+		recorded = "still running" + c.open(c.e.Events)
 	}
 	c.differ(n, id, recorded, c.did(first), site(first, out))
 	return false
 }
 
-// stopped says that the code asked for nothing more.
-func (c *checker) stopped(before, got []core.Event) string {
-	return "nothing more, it waits for " + c.waits(slices.Concat(before, got))
-}
-
-// waits says what the code waits for after some events.
-func (c *checker) waits(events []core.Event) string {
+// open says what the code waits for after some events.
+func (c *checker) open(events []core.Event) string {
 	var names []string
 	for _, ev := range History(events).Open() {
 		names = append(names, fmt.Sprintf("%s (event %d)", c.describe(ev), ev.ID))
 	}
 	if len(names) == 0 {
-		return "nothing"
+		return ""
 	}
-	return strings.Join(names, " or ")
+	return ", open: " + strings.Join(names, ", ")
 }
 
 // did says what the code did. An end has no place in the source, so that it

@@ -150,7 +150,7 @@ instance o1, execution 1 of checkout 1.0.0: turn 1, event 2
 			return receipt, err
 		}, `
 instance o1, execution 1 of checkout 1.0.0: turn 2, event 5
-    recorded: still running, waiting for a wait for event "approve" (event 4) or a timer (event 5)
+    recorded: still running, open: a wait for event "approve" (event 4), a timer (event 5)
     the code: returned, after a timer (event 5, at replay_test.go:N)`},
 		"a step left out": {running, func(ctx *durable.Context, o Order) (string, error) {
 			if _, err := charge.Call(ctx, o); err != nil {
@@ -160,7 +160,7 @@ instance o1, execution 1 of checkout 1.0.0: turn 2, event 5
 		}, `
 instance o1, execution 1 of checkout 1.0.0: turn 2, event 5
     recorded: a timer
-    the code: nothing more, it waits for a wait for event "approve" (event 4)`},
+    the code: nothing more, open: a wait for event "approve" (event 4)`},
 		"a panic": {running, func(ctx *durable.Context, o Order) (string, error) {
 			if _, err := charge.Call(ctx, o); err != nil {
 				return "", err
@@ -270,7 +270,7 @@ func TestNotes(t *testing.T) {
 	}{
 		"further": {waiting(t), further, `instance o1, execution 1: the code goes further than the history: activity "audit"`, durabletest.CheckOptions{Exact: true}, `
 instance o1, execution 1 of checkout 1.0.0: turn 2, event 5
-    recorded: still running, waiting for a wait for event "approve" (event 4) or a timer (event 5)
+    recorded: still running, open: a wait for event "approve" (event 4), a timer (event 5)
     the code: activity "audit", at replay_test.go:N`},
 		"another input": {shipped(t), richer, `instance o1, execution 1: event 2, activity "charge": recorded with "{\"cents\":4250,\"id\":\"o1\"}", the code has "{\"cents\":4251,\"id\":\"o1\"}": history wins; further ones are not shown`, durabletest.CheckOptions{StrictInputs: true}, `
 instance o1, execution 1 of checkout 1.0.0: turn 1, event 2
@@ -327,6 +327,14 @@ func TestRoundTrip(t *testing.T) {
 			ctx.Sleep(time.Hour)
 			return fmt.Sprint(ctx.Now().Unix()), nil
 		},
+		"asked to cancel": func(ctx *durable.Context, _ int) (string, error) {
+			backoff := core.FixedBackoff(time.Hour)
+			failing := upper.Schedule(ctx, "fail", durable.Retry(durable.RetryPolicy{MaxAttempts: 3, Backoff: &backoff, Jitter: 0.5}))
+			if durable.Race(ctx, failing, ctx.CancelRequested()) == 1 {
+				return upper.Call(ctx, "cleaned up")
+			}
+			return failing.Await(ctx)
+		},
 		"blocks": func(ctx *durable.Context, _ int) (string, error) {
 			a := durable.Go(ctx, func(ctx *durable.Context) (string, error) { ctx.Sleep(time.Hour); return upper.Call(ctx, "a") })
 			b := durable.Go(ctx, func(ctx *durable.Context) (string, error) { return upper.Call(ctx, "b") })
@@ -366,6 +374,9 @@ func TestRoundTrip(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			reg := register(t, children, main.With(code), upper.With(func(ctx context.Context, s string) (string, error) {
+				if s == "fail" {
+					return "", errors.New("again")
+				}
 				if s == "x" { // until it is cancelled
 					<-ctx.Done()
 					return "", context.Cause(ctx)
@@ -378,6 +389,9 @@ func TestRoundTrip(t *testing.T) {
 				env.Settle()
 				// While it runs, after it ended, and what a redacted one has of it.
 				wantDifference(t, export(t, env, "o1", nil), reg, exact, "")
+				if name == "asked to cancel" {
+					env.After(90*time.Minute, func() { _ = env.Client.RequestCancel(context.Background(), "o1", "enough") })
+				}
 				if name == "cancelled" {
 					if err := env.Client.Cancel(t.Context(), "o1", "no longer"); err != nil {
 						t.Fatal(err)
