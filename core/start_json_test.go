@@ -1,9 +1,8 @@
 package core_test
 
 import (
+	"reflect"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/duroxide/duroxide-go/core"
 )
@@ -18,7 +17,7 @@ func TestRequestIDOnTheWire(t *testing.T) {
 	if err != nil || string(text) != wantItem {
 		t.Errorf("%s, %v; want %s", text, err, wantItem)
 	}
-	if back, err := core.DecodeWorkItem(text); err != nil || cmp.Diff(core.WorkItem(item), back) != "" {
+	if back, err := core.DecodeWorkItem(text); err != nil || !reflect.DeepEqual(core.WorkItem(item), back) {
 		t.Errorf("%+v, %v", back, err)
 	}
 
@@ -30,7 +29,7 @@ func TestRequestIDOnTheWire(t *testing.T) {
 	if err != nil || string(text) != wantEvent {
 		t.Errorf("%s, %v; want %s", text, err, wantEvent)
 	}
-	if back, err := core.DecodeEvent(text); err != nil || cmp.Diff(ev, back) != "" {
+	if back, err := core.DecodeEvent(text); err != nil || !reflect.DeepEqual(ev, back) {
 		t.Errorf("%+v, %v", back, err)
 	}
 }
@@ -55,8 +54,8 @@ func TestStartExtrasOfTheFuture(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, item.(core.StartOrchestrationItem).RequestID); diff != "" {
-				t.Error(diff)
+			if got := item.(core.StartOrchestrationItem).RequestID; !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("request id %v, want %v", got, tt.want)
 			}
 		})
 	}
