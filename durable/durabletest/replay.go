@@ -16,7 +16,7 @@ const HistoriesEnv = "DUROXIDE_HISTORIES"
 // Replay replays recorded histories with the code of the registry. The test
 // fails, with each [Difference], when the code does not repeat what they record.
 // See [Check] for the paths.
-func Replay(t *testing.T, reg *durable.Registry, paths ...string) {
+func Replay(t testing.TB, reg *durable.Registry, paths ...string) {
 	t.Helper()
 	report, err := Check(reg, nil, paths...)
 	if err != nil {
