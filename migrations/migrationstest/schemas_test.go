@@ -118,7 +118,8 @@ func fill(t *testing.T, db *migrationstest.DB, table string) string {
 	t.Helper()
 	return column(t, db, `
 		SELECT format('INSERT INTO %s (%s) VALUES (%s)', attrelid::regclass, string_agg(attname, ', '),
-		       string_agg(CASE WHEN atttypid = 'timestamptz'::regtype THEN 'now()' WHEN atttypid = 'text'::regtype THEN '''x''' ELSE '1' END, ', '))
+		       string_agg(CASE WHEN atttypid = 'timestamptz'::regtype THEN 'now()' WHEN atttypid = 'text'::regtype THEN '''x'''
+		              WHEN atttypid = 'boolean'::regtype THEN 'true' ELSE '1' END, ', '))
 		  FROM pg_attribute
 		 WHERE attrelid = format('%I.%I', $1::text, $2::text)::regclass AND attnum > 0 AND attnotnull AND attname <> 'id'
 		 GROUP BY attrelid`, db.Schema, table)[0]
