@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/duroxide/duroxide-go/core"
 )
@@ -15,6 +14,7 @@ import (
 type Client struct {
 	provider core.Provider
 	clock    core.Clock
+	waiting  waiting
 }
 
 // ClientOptions configure a [Client]. The zero value is the default.
@@ -191,68 +191,20 @@ func (c *Client) readStatus(ctx context.Context, id string) (*Status, error) {
 	return s, nil
 }
 
-// done reports cheaply whether an instance has ended: it reads the history only
-// when the provider cannot say it otherwise.
-func (c *Client) done(ctx context.Context, id string) (bool, error) {
-	admin, ok := core.Ability[core.AdminReader](c.provider)
-	if !ok {
-		s, err := c.readStatus(ctx, id)
-		if errors.Is(err, ErrInstanceNotFound) {
-			return false, nil
-		}
-		return err == nil && s.Done(), err
-	}
-	info, err := admin.GetInstanceInfo(ctx, core.GetInstanceInfoParams{Instance: id})
-	if errors.Is(err, core.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("wait for %s: %w", id, err)
-	}
-	return info.Status == core.StatusCompleted || info.Status == core.StatusFailed, nil
-}
-
 // Wait waits until the instance has ended and returns its status. An instance
 // that does not exist yet is waited for. It returns ctx's error when ctx ends
 // first, so give it a deadline.
+//
+// Any number of waits costs a query now and then, not one each, if the provider
+// tells when instances end, as all providers of this project do.
 func (c *Client) Wait(ctx context.Context, id string) (*Status, error) {
-	err := c.poll(ctx, 100*time.Millisecond, func() (bool, error) { return c.done(ctx, id) })
-	if err != nil {
-		return nil, err
-	}
-	return c.Status(ctx, id)
+	return c.await(ctx, id, nil)
 }
 
 // WaitStatusChange waits until the custom status has a version above the given
 // one, or the instance has ended, and returns the status. Start with version 0.
 func (c *Client) WaitStatusChange(ctx context.Context, id string, lastSeenVersion uint64) (*Status, error) {
-	err := c.poll(ctx, 100*time.Millisecond, func() (bool, error) {
-		custom, err := c.provider.GetCustomStatus(ctx, core.GetCustomStatusParams{Instance: id, LastSeenVersion: lastSeenVersion})
-		if err != nil || custom != nil {
-			return true, err
-		}
-		return c.done(ctx, id)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return c.Status(ctx, id)
-}
-
-// poll calls check at once and then with pauses from 5 ms, doubling up to limit.
-func (c *Client) poll(ctx context.Context, limit time.Duration, check func() (bool, error)) error {
-	for pause := 5 * time.Millisecond; ; pause = min(2*pause, limit) {
-		if ok, err := check(); ok || err != nil {
-			return err
-		}
-		t := c.clock.NewTimer(pause)
-		select {
-		case <-t.C():
-		case <-ctx.Done():
-			t.Stop()
-			return context.Cause(ctx)
-		}
-	}
+	return c.await(ctx, id, &lastSeenVersion)
 }
 
 // History returns the events of the current execution, none for an unknown

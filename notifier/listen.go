@@ -80,7 +80,12 @@ func (n *Notifier) subscribe(ctx context.Context) (Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := conn.Listen(ctx, n.channels[:]...); err != nil {
+	var channels []string
+	if n.o.Waiting != nil {
+		channels = append(channels, n.waiting)
+	}
+	channels = append(channels, n.channels[:]...)
+	if err := conn.Listen(ctx, channels...); err != nil {
 		closeConn(ctx, conn)
 		return nil, err
 	}

@@ -58,6 +58,11 @@ type Options struct {
 	DegradedInterval time.Duration
 	// Grace is added to every due time, 5 ms by default.
 	Grace time.Duration
+	// Waiting is told of the instances that ended or changed their custom status,
+	// of a long id the first 200 characters. It must not block. Nil, and nothing
+	// listens for them. Somebody has to tell the database that it is to notify
+	// of them; that is not done here.
+	Waiting func(instance string)
 	// Now is the wall clock that due times are compared with, [time.Now] by
 	// default. Waiting itself is on the monotonic clock.
 	Now func() time.Time
@@ -69,6 +74,7 @@ type Options struct {
 type Notifier struct {
 	o        Options
 	channels [queues]string
+	waiting  string // the channel for those who wait for instances
 	waiters  [queues]waiters
 	running  atomic.Bool
 
@@ -119,6 +125,7 @@ func New(o Options) (*Notifier, error) {
 	}
 	n.channels[Orchestrator] = o.Schema + "_orch_work"
 	n.channels[Worker] = o.Schema + "_worker_work"
+	n.waiting = o.Schema + "_dxgo_wait"
 	n.waiters[Worker].all = true
 	n.floor = n.nextFloor(now)
 	return n, nil
@@ -196,6 +203,13 @@ func (n *Notifier) window() time.Duration {
 
 // notified acts on a notification.
 func (n *Notifier) notified(msg Notification) {
+	if msg.Channel == n.waiting && n.o.Waiting != nil {
+		n.mu.Lock()
+		n.status.Notifications++
+		n.mu.Unlock()
+		n.o.Waiting(msg.Payload)
+		return
+	}
 	for q, channel := range n.channels {
 		if msg.Channel != channel {
 			continue

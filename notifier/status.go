@@ -33,12 +33,18 @@ func (n *Notifier) Status() Status {
 	return n.status
 }
 
+// Listening reports whether notifications arrive at present, and returns a channel
+// that is closed when that changes.
+func (n *Notifier) Listening() (listening bool, changed <-chan struct{}) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.status.Listening, n.changed
+}
+
 // WaitListening returns when the notifier listens, or with the context's cause.
 func (n *Notifier) WaitListening(ctx context.Context) error {
 	for {
-		n.mu.Lock()
-		listening, changed := n.status.Listening, n.changed
-		n.mu.Unlock()
+		listening, changed := n.Listening()
 		if listening {
 			return nil
 		}

@@ -18,6 +18,9 @@
 // each process. Without that connection, behind a pooler in transaction mode
 // for example, set LongPoll.Disabled; everything works, only slower.
 //
+// The same connection hears of instances that end, while somebody in the process
+// waits for one ([Provider.WatchInstances]): a client that only waits needs it too.
+//
 // The stored functions need the isolation level READ COMMITTED. A pool that
 // [NewFromURL] opens has it as a connection parameter; in a pool of the caller
 // each call begins its transaction with it, in the same round trip. All names

@@ -226,6 +226,9 @@ func (p *Provider) AckOrchestrationItem(ctx context.Context, params core.AckOrch
 		}
 		return err
 	})
+	if err == nil {
+		p.waiting.hints.Acked(&params)
+	}
 	if !p.notifiesBacklog {
 		// Messages that came during the turn were notified while it held the lock.
 		p.released(notifier.Orchestrator, err, 0)

@@ -25,6 +25,8 @@ const (
 	// backlogVersion is the migration from which on an acknowledgement tells
 	// of the messages that came during its turn.
 	backlogVersion = 103
+	// waitingVersion is the migration that tells those who wait for instances.
+	waitingVersion = 108
 )
 
 // Provider is a [core.Provider] and a [core.Admin] on a PostgreSQL schema.
@@ -49,6 +51,7 @@ type Provider struct {
 
 	notifier *notifier.Notifier // nil without long polling
 	listener sync.WaitGroup     // runs the notifier
+	waiting  waiting            // who waits for instances
 
 	// closing ends with Close.
 	closing context.Context //nolint:containedctx // the life of the provider, not of a call
@@ -57,10 +60,12 @@ type Provider struct {
 }
 
 var (
-	_ core.Provider           = (*Provider)(nil)
-	_ core.Admin              = (*Provider)(nil)
-	_ core.TurnTracker        = (*Provider)(nil)
-	_ core.HistoryRangeReader = (*Provider)(nil)
+	_ core.Provider            = (*Provider)(nil)
+	_ core.Admin               = (*Provider)(nil)
+	_ core.TurnTracker         = (*Provider)(nil)
+	_ core.HistoryRangeReader  = (*Provider)(nil)
+	_ core.InstanceWatcher     = (*Provider)(nil)
+	_ core.InstanceStateReader = (*Provider)(nil)
 )
 
 // New makes a provider on a pool of the caller, which stays open when the
@@ -123,7 +128,7 @@ func start(ctx context.Context, pool *pgxpool.Pool, isolated bool, o Options) (*
 		Schema: o.Schema, Source: pgxsource.FromPool(pool), Refresher: refresher{p},
 		RefreshInterval: o.LongPoll.RefreshInterval, FloorInterval: o.LongPoll.FloorInterval,
 		DegradedInterval: o.LongPoll.DegradedInterval, Grace: o.LongPoll.Grace,
-		Now: o.Clock.Now, Logger: o.Logger,
+		Waiting: p.waiting.told, Now: o.Clock.Now, Logger: o.Logger,
 	})
 	if err != nil {
 		p.close(nil)

@@ -95,7 +95,7 @@ func TestCleanupSchema(t *testing.T) {
 	listening(t, neighbour)
 	enqueue(t, neighbour, start("i"))
 	waitFor(t, "a notification", func() bool { return neighbour.Notifier().Status().Notifications > 0 })
-	equal(t, "triggers", 2, sqlValue[int](t, other, `SELECT count(*) FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
+	equal(t, "triggers", 4, sqlValue[int](t, other, `SELECT count(*) FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
 		JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND NOT g.tgisinternal`, other.Schema))
 }
 

@@ -36,7 +36,7 @@ func (p *Provider) AckOrchestrationItem(ctx context.Context, a core.AckOrchestra
 	if err != nil {
 		return classify(ctx, opAckOrchestration, err)
 	}
-	return p.write(ctx, opAckOrchestration, func(t *tx) error {
+	err = p.write(ctx, opAckOrchestration, func(t *tx) error {
 		// Nobody else can write before the commit, so a lock that lives now is
 		// not taken over under it.
 		instance, err := lockOwner(t, a.LockToken, t.now)
@@ -45,6 +45,10 @@ func (p *Provider) AckOrchestrationItem(ctx context.Context, a core.AckOrchestra
 		}
 		return turn.apply(t, instance)
 	})
+	if err == nil {
+		p.hints.Acked(&a)
+	}
+	return err
 }
 
 // An encodedTurn is an acknowledgement whose parts are checked and encoded,

@@ -47,6 +47,8 @@ type Provider struct {
 	// noFlush leaves it to the system when commits reach the disk. Tests set it.
 	noFlush bool
 
+	hints core.InstanceHints // of what this provider records
+
 	turns, work *bell // ring for the orchestrator and the worker queue
 
 	watcher sync.WaitGroup // looks for changes of other processes
@@ -61,8 +63,10 @@ type Provider struct {
 }
 
 var (
-	_ core.Provider = (*Provider)(nil)
-	_ core.Admin    = (*Provider)(nil)
+	_ core.Provider            = (*Provider)(nil)
+	_ core.Admin               = (*Provider)(nil)
+	_ core.InstanceWatcher     = (*Provider)(nil)
+	_ core.InstanceStateReader = (*Provider)(nil)
 )
 
 // Open opens the database file at the path, makes it if there is none, and

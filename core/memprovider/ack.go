@@ -62,6 +62,7 @@ func (p *Provider) AckOrchestrationItem(ctx context.Context, a core.AckOrchestra
 	for _, item := range messages {
 		p.enqueueMessage(item, now, now)
 	}
+	p.hints.Acked(&a)
 	return nil
 }
 

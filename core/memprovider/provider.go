@@ -25,6 +25,7 @@ type Options struct {
 type Provider struct {
 	clock core.Clock
 	log   *slog.Logger
+	hints core.InstanceHints
 
 	// mu guards everything below. Every method is one critical section, which
 	// is what makes an acknowledgement atomic.
@@ -36,10 +37,12 @@ type Provider struct {
 }
 
 var (
-	_ core.Provider           = (*Provider)(nil)
-	_ core.Admin              = (*Provider)(nil)
-	_ core.TurnTracker        = (*Provider)(nil)
-	_ core.HistoryRangeReader = (*Provider)(nil)
+	_ core.Provider            = (*Provider)(nil)
+	_ core.Admin               = (*Provider)(nil)
+	_ core.TurnTracker         = (*Provider)(nil)
+	_ core.HistoryRangeReader  = (*Provider)(nil)
+	_ core.InstanceWatcher     = (*Provider)(nil)
+	_ core.InstanceStateReader = (*Provider)(nil)
 )
 
 // New returns an empty provider. Nil options are the zero value.
