@@ -14,10 +14,10 @@ import (
 
 // Redact returns the execution with placeholders of the same shape in the place
 // of everything that an instance carries: inputs, results, messages, errors,
-// reasons, statuses, values. Digits become 1 and letters a or A; zeros that
-// stand alone, true, false, null, punctuation, the keys of objects and the
-// lengths of lists stay. Names, ids, tags, sessions, the keys of the store and
-// times stay, because replay needs them.
+// reasons, statuses, values, and the ids of requests. Digits become 1 and letters
+// a or A; zeros that stand alone, true, false, null, punctuation, the keys of
+// objects and the lengths of lists stay. Names, the ids of instances, tags,
+// sessions, the keys of the store and times stay, because replay needs them.
 func Redact(e Execution) Execution {
 	e.Redacted = true
 	e.KV = maps.Clone(e.KV)
@@ -37,6 +37,7 @@ func redactData(data core.EventData) core.EventData {
 	case core.OrchestrationStarted:
 		d.Input = redact(d.Input)
 		d.InitialCustomStatus = redactOptional(d.InitialCustomStatus)
+		d.RequestID = redactOptional(d.RequestID)
 		d.CarryForwardEvents = slices.Clone(d.CarryForwardEvents)
 		for i := range d.CarryForwardEvents {
 			d.CarryForwardEvents[i].Data = redact(d.CarryForwardEvents[i].Data)
