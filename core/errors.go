@@ -30,6 +30,12 @@ var (
 	ErrOrphan = errors.New("deletion would orphan a child outside the tree")
 	// ErrClosed: the provider was closed.
 	ErrClosed = errors.New("provider is closed")
+	// ErrNotSupported: the provider, or the store that it was opened on, lacks
+	// the ability that was asked for.
+	ErrNotSupported = errors.New("not supported by the provider")
+	// ErrForeignTx: a [Tx] is nil, of another kind than the provider takes, or a
+	// transaction of another database than the provider's.
+	ErrForeignTx = errors.New("not a transaction of the provider's database")
 )
 
 // ProviderError is the error of every provider method.

@@ -3,6 +3,7 @@ package durable
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	"github.com/duroxide/duroxide-go/core"
 	"github.com/duroxide/duroxide-go/durable/internal/dispatch"
@@ -28,7 +29,7 @@ func (a Activity[In, Out]) With(fn func(context.Context, In) (Out, error)) Regis
 		if err != nil {
 			return "", fmt.Errorf("activity %s: input: %w", a, err)
 		}
-		out, err := fn(withTask(ctx, task), in)
+		out, err := fn(withTask(ctx, running{task, reflect.TypeFor[Out]()}), in)
 		if err != nil {
 			return "", err
 		}
@@ -127,17 +128,30 @@ type ActivityInfo struct {
 
 type taskKey struct{}
 
-func withTask(ctx context.Context, task dispatch.Task) context.Context {
+// running is what the context of an activity's code carries.
+type running struct {
+	dispatch.Task
+	output reflect.Type
+}
+
+func withTask(ctx context.Context, task running) context.Context {
 	return context.WithValue(ctx, taskKey{}, task)
+}
+
+// taskOf returns the activity that ctx is the context of. It panics when there
+// is none; caller is the name of the function that needs it.
+func taskOf(ctx context.Context, caller string) running {
+	task, ok := ctx.Value(taskKey{}).(running)
+	if !ok {
+		panic("durable: " + caller + " needs the context of an activity")
+	}
+	return task
 }
 
 // Info returns what the activity is running for. It panics when ctx is not an
 // activity's context.
 func Info(ctx context.Context) ActivityInfo {
-	task, ok := ctx.Value(taskKey{}).(dispatch.Task)
-	if !ok {
-		panic("durable: Info needs the context of an activity")
-	}
+	task := taskOf(ctx, "Info")
 	return ActivityInfo{
 		InstanceID:     task.Instance,
 		ExecutionID:    task.ExecutionID,
@@ -155,9 +169,5 @@ func Info(ctx context.Context) ActivityInfo {
 // learns of a cancellation without waiting for the next renewal. It panics when
 // ctx is not an activity's context.
 func Heartbeat(ctx context.Context) error {
-	task, ok := ctx.Value(taskKey{}).(dispatch.Task)
-	if !ok {
-		panic("durable: Heartbeat needs the context of an activity")
-	}
-	return task.Heartbeat(ctx)
+	return taskOf(ctx, "Heartbeat").Heartbeat(ctx)
 }

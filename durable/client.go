@@ -62,10 +62,10 @@ func OnConflict(p ConflictPolicy) StartOption {
 // starts a second run (see [OnConflict]). It must not be empty, begin with
 // "sub::" or contain "::sub::"; otherwise Start returns [ErrInvalidInput].
 func (c *Client) Start(ctx context.Context, name, id, input string, opts ...StartOption) error {
-	return c.start(ctx, name, nil, id, input, opts)
+	return c.start(ctx, c.send, name, nil, id, input, opts)
 }
 
-func (c *Client) start(ctx context.Context, name string, version *string, id, input string, opts []StartOption) error {
+func (c *Client) start(ctx context.Context, send sender, name string, version *string, id, input string, opts []StartOption) error {
 	var cfg startConfig
 	for _, f := range opts {
 		f(&cfg)
@@ -90,12 +90,16 @@ func (c *Client) start(ctx context.Context, name string, version *string, id, in
 			return fmt.Errorf("start %s: %w", id, ErrInstanceExists)
 		}
 	}
-	return c.enqueue(ctx, "start", id, core.StartOrchestrationItem{
+	return send(ctx, "start", id, core.StartOrchestrationItem{
 		Instance: id, Orchestration: name, Input: input, Version: version, ExecutionID: core.FirstExecutionID,
 	})
 }
 
-func (c *Client) enqueue(ctx context.Context, what, id string, item core.WorkItem) error {
+// sender stores a message for an instance; what says in its error what for.
+type sender func(ctx context.Context, what, id string, item core.WorkItem) error
+
+// send stores a message in a transaction of its own.
+func (c *Client) send(ctx context.Context, what, id string, item core.WorkItem) error {
 	if err := c.provider.EnqueueForOrchestrator(ctx, core.EnqueueForOrchestratorParams{Item: item}); err != nil {
 		return fmt.Errorf("%s %s: %w", what, id, err)
 	}
@@ -105,28 +109,40 @@ func (c *Client) enqueue(ctx context.Context, what, id string, item core.WorkIte
 // RaiseEvent sends an external event to an instance, for [WaitEvent]. It is
 // lost when the instance does not wait for it.
 func (c *Client) RaiseEvent(ctx context.Context, id, name string, data any) error {
+	return raise(ctx, c.send, id, name, data)
+}
+
+func raise(ctx context.Context, send sender, id, name string, data any) error {
 	text, err := encode(data)
 	if err != nil {
 		return fmt.Errorf("raise event %s: %w: %w", name, ErrInvalidInput, err)
 	}
-	return c.enqueue(ctx, "raise event "+name+" to", id, core.ExternalRaisedItem{Instance: id, Name: name, Data: text})
+	return send(ctx, "raise event "+name+" to", id, core.ExternalRaisedItem{Instance: id, Name: name, Data: text})
 }
 
 // EnqueueMessage sends a message to a queue of an instance, for [Dequeue]. It
 // waits until it is read; it is lost when the instance was never started.
 func (c *Client) EnqueueMessage(ctx context.Context, id, queue string, data any) error {
+	return enqueue(ctx, c.send, id, queue, data)
+}
+
+func enqueue(ctx context.Context, send sender, id, queue string, data any) error {
 	text, err := encode(data)
 	if err != nil {
 		return fmt.Errorf("enqueue message to %s: %w: %w", queue, ErrInvalidInput, err)
 	}
-	return c.enqueue(ctx, "enqueue message to "+queue+" of", id, core.QueueMessageItem{Instance: id, Name: queue, Data: text})
+	return send(ctx, "enqueue message to "+queue+" of", id, core.QueueMessageItem{Instance: id, Name: queue, Data: text})
 }
 
 // Cancel asks to cancel an instance with its children. The orchestration's code
 // does not run again; activities in flight learn of it. It has no effect on an
 // instance that is unknown or has ended.
 func (c *Client) Cancel(ctx context.Context, id, reason string) error {
-	return c.enqueue(ctx, "cancel", id, core.CancelInstanceItem{Instance: id, Reason: reason})
+	return cancel(ctx, c.send, id, reason)
+}
+
+func cancel(ctx context.Context, send sender, id, reason string) error {
+	return send(ctx, "cancel", id, core.CancelInstanceItem{Instance: id, Reason: reason})
 }
 
 // Status is what a client sees of an instance.

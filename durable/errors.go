@@ -33,7 +33,7 @@ var (
 	// ErrInvalidInput: an argument breaks a rule that the text names.
 	ErrInvalidInput = errors.New("invalid input")
 	// ErrNotSupported: the provider lacks the ability.
-	ErrNotSupported = errors.New("not supported by the provider")
+	ErrNotSupported = core.ErrNotSupported
 )
 
 // ActivityError is an activity's failure as its orchestration sees it. Its text

@@ -156,12 +156,23 @@ func continueAsNew[In any](name string, version *string, next In) error {
 // Start starts an instance of the orchestration; see [Client.Start] for the
 // rules of ids and conflicts.
 func (o Orchestration[In, Out]) Start(ctx context.Context, c *Client, id string, in In, opts ...StartOption) (*Run[Out], error) {
-	return start[In, Out](ctx, c, string(o), nil, id, in, opts)
+	return start[In, Out](ctx, c, c.send, string(o), nil, id, in, opts)
+}
+
+// StartTx is Start in a transaction of the caller's; see [Client.StartTx]. Wait
+// for the run after the commit.
+func (o Orchestration[In, Out]) StartTx(ctx context.Context, c *Client, tx core.Tx, id string, in In, opts ...StartOption) (*Run[Out], error) {
+	return start[In, Out](ctx, c, c.sendIn(tx), string(o), nil, id, in, opts)
 }
 
 // Start starts this exact version; see [Orchestration.Start].
 func (o VersionedOrchestration[In, Out]) Start(ctx context.Context, c *Client, id string, in In, opts ...StartOption) (*Run[Out], error) {
-	return start[In, Out](ctx, c, o.name, &o.version, id, in, opts)
+	return start[In, Out](ctx, c, c.send, o.name, &o.version, id, in, opts)
+}
+
+// StartTx starts this exact version; see [Orchestration.StartTx].
+func (o VersionedOrchestration[In, Out]) StartTx(ctx context.Context, c *Client, tx core.Tx, id string, in In, opts ...StartOption) (*Run[Out], error) {
+	return start[In, Out](ctx, c, c.sendIn(tx), o.name, &o.version, id, in, opts)
 }
 
 // Run returns the run of an instance that was started elsewhere.
@@ -169,12 +180,12 @@ func (o Orchestration[In, Out]) Run(c *Client, id string) *Run[Out] {
 	return &Run[Out]{client: c, id: id}
 }
 
-func start[In, Out any](ctx context.Context, c *Client, name string, version *string, id string, in In, opts []StartOption) (*Run[Out], error) {
+func start[In, Out any](ctx context.Context, c *Client, send sender, name string, version *string, id string, in In, opts []StartOption) (*Run[Out], error) {
 	text, err := encode(in)
 	if err != nil {
 		return nil, fmt.Errorf("orchestration %s: input: %w: %w", name, ErrInvalidInput, err)
 	}
-	if err := c.start(ctx, name, version, id, text, opts); err != nil {
+	if err := c.start(ctx, send, name, version, id, text, opts); err != nil {
 		return nil, err
 	}
 	return &Run[Out]{client: c, id: id}, nil

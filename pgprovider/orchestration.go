@@ -307,17 +307,24 @@ func checkRenewal(params core.RenewLockParams) (extendMs int64, err error) {
 
 // EnqueueForOrchestrator implements [core.OrchestrationQueue].
 func (p *Provider) EnqueueForOrchestrator(ctx context.Context, params core.EnqueueForOrchestratorParams) error {
-	if item, ok := params.Item.(core.ActivityExecuteItem); ok {
-		err := fmt.Errorf("%w: %s goes to the worker queue", core.ErrInvalidItem, item.ItemType())
-		return classify(ctx, opEnqueueOrchestrator, err)
-	}
-	encoded, err := encodeItem("Item", params.Item)
+	c, err := p.enqueueCall(params)
 	if err != nil {
 		return classify(ctx, opEnqueueOrchestrator, err)
 	}
+	return p.run(ctx, c)
+}
+
+func (p *Provider) enqueueCall(params core.EnqueueForOrchestratorParams) (call, error) {
+	if item, ok := params.Item.(core.ActivityExecuteItem); ok {
+		return call{}, fmt.Errorf("%w: %s goes to the worker queue", core.ErrInvalidItem, item.ItemType())
+	}
+	encoded, err := encodeItem("Item", params.Item)
+	if err != nil {
+		return call{}, err
+	}
 	now := p.nowMs()
-	return p.run(ctx, call{
+	return call{
 		op: opEnqueueOrchestrator, query: sqlEnqueueOrchestrator,
 		args: []any{params.Item.RoutingInstance(), encoded, visibleAt(params.Item, now, milliseconds(params.Delay)), now},
-	})
+	}, nil
 }

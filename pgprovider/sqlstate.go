@@ -27,6 +27,7 @@ const (
 	stateCannotConnectNow    = "57P03"
 	stateLockNotAvailable    = "55P03"
 	stateReadOnlyTransaction = "25006"
+	stateUnknownSchema       = "3F000"
 	classConnection          = "08"
 	classResources           = "53"
 )
@@ -125,14 +126,17 @@ func describe(err error) (classified error, retryable bool) {
 		return pe.Err, pe.Retryable
 	}
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return describeState(pgErr)
+		return describeState(pgErr, pgErr)
+	}
+	if e, ok := errors.AsType[sqlError](err); ok {
+		return describeState(&pgconn.PgError{Code: e.SQLState(), Message: e.Get('M'), TableName: e.Get('t')}, err)
 	}
 	var acquire *acquireError
 	var lost *lostError
 	switch {
 	case errors.Is(err, core.ErrClosed), errors.Is(err, core.ErrInvalidArgument),
 		errors.Is(err, core.ErrInvalidItem), errors.Is(err, core.ErrUndecodable), errors.Is(err, core.ErrNotFound),
-		errors.Is(err, core.ErrSubOrchestration):
+		errors.Is(err, core.ErrSubOrchestration), errors.Is(err, core.ErrForeignTx):
 		return err, false
 	case errors.As(err, &acquire):
 		return opaque("Connection pool error", err), true
@@ -142,11 +146,20 @@ func describe(err error) (classified error, retryable bool) {
 	return opaque("Unexpected error", err), false
 }
 
-func describeState(err *pgconn.PgError) (classified error, retryable bool) {
+// sqlError is an error of the server as lib/pq shows it, by the letters of the
+// fields in the protocol.
+type sqlError interface {
+	error
+	SQLState() string
+	Get(field byte) string
+}
+
+// describeState describes an error of the server; cause is what errors.As finds.
+func describeState(err *pgconn.PgError, cause error) (classified error, retryable bool) {
 	if err.Code == stateRaised {
 		for _, r := range raised {
 			if strings.Contains(err.Message, r.substring) {
-				return &databaseError{text: err.Message, sentinel: r.sentinel, cause: err}, false
+				return &databaseError{text: err.Message, sentinel: r.sentinel, cause: cause}, false
 			}
 		}
 	}
@@ -166,7 +179,7 @@ func describeState(err *pgconn.PgError) (classified error, retryable bool) {
 	}
 	// Only the message: the details can hold stored data.
 	text := fmt.Sprintf("%s: %s (SQLSTATE %s)", s.prefix, err.Message, err.Code)
-	return &databaseError{text: text, sentinel: sentinel, cause: err}, s.retryable
+	return &databaseError{text: text, sentinel: sentinel, cause: cause}, s.retryable
 }
 
 // opaque describes an error of the driver. One that looks like an ended context
@@ -212,6 +225,9 @@ func isDeadlock(err error) bool { return hasState(err, stateDeadlock) }
 
 // hasState reports whether the server reported that SQLSTATE.
 func hasState(err error, state string) bool {
-	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && pgErr.Code == state
+	e, ok := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err)
+	return ok && e.SQLState() == state
 }

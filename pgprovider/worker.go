@@ -131,28 +131,35 @@ func (p *Provider) fetchWorkItem(ctx context.Context, r workRequest) (*core.Lock
 
 // AckWorkItem implements [core.WorkerQueue].
 func (p *Provider) AckWorkItem(ctx context.Context, params core.AckWorkItemParams) error {
-	if err := checkText("LockToken", params.LockToken); err != nil {
+	c, err := p.ackWorkCall(params)
+	if err != nil {
 		return classify(ctx, opAckWorker, err)
+	}
+	return p.run(ctx, c)
+}
+
+func (p *Provider) ackWorkCall(params core.AckWorkItemParams) (call, error) {
+	if err := checkText("LockToken", params.LockToken); err != nil {
+		return call{}, err
 	}
 	var instance, completion *string
 	if params.Completion != nil {
 		switch params.Completion.(type) {
 		case core.ActivityCompletedItem, core.ActivityFailedItem:
 		default:
-			err := fmt.Errorf("%w: %s is not a completion of an activity", core.ErrInvalidItem, params.Completion.ItemType())
-			return classify(ctx, opAckWorker, err)
+			return call{}, fmt.Errorf("%w: %s is not a completion of an activity", core.ErrInvalidItem, params.Completion.ItemType())
 		}
 		encoded, err := encodeItem("Completion", params.Completion)
 		if err != nil {
-			return classify(ctx, opAckWorker, err)
+			return call{}, err
 		}
 		routing := params.Completion.RoutingInstance()
 		instance, completion = &routing, &encoded
 	}
-	return p.run(ctx, call{
+	return call{
 		op: opAckWorker, query: sqlAckWorker,
 		args: []any{params.LockToken, instance, completion, p.nowMs()},
-	})
+	}, nil
 }
 
 // RenewWorkItemLock implements [core.WorkerQueue]. The stored function adds

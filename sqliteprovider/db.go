@@ -31,7 +31,9 @@ const (
 // moment, and an interrupted one would leave open what became of it. What a
 // caller's context bounds is the wait before the first statement.
 type conn struct {
-	*sql.Conn
+	*sql.Conn // nil for a transaction of the caller's
+	// on is where statements are prepared: the connection, or such a transaction.
+	on       preparer
 	prepared map[string]*sql.Stmt
 	// flush is the statement that says whether commits go through to the disk.
 	flush string
@@ -42,7 +44,11 @@ func newConn(ctx context.Context, db *sql.DB) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{Conn: c, prepared: map[string]*sql.Stmt{}}, nil
+	return &conn{Conn: c, on: c, prepared: map[string]*sql.Stmt{}}, nil
+}
+
+type preparer interface {
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
 }
 
 // statement returns the prepared statement of a query, which is a constant.
@@ -50,7 +56,7 @@ func (c *conn) statement(ctx context.Context, query string) (*sql.Stmt, error) {
 	if s := c.prepared[query]; s != nil {
 		return s, nil
 	}
-	s, err := c.PrepareContext(ctx, query)
+	s, err := c.on.PrepareContext(ctx, query)
 	if err == nil {
 		c.prepared[query] = s
 	}

@@ -39,6 +39,7 @@ type Provider struct {
 	// read, as far as they are not in use. In memory there is one connection
 	// and both are the same pool.
 	writer, readers *pool
+	file            string // as SQLite names it; empty in memory
 	clock           core.Clock
 	log             *slog.Logger
 	busyTimeout     time.Duration
@@ -122,6 +123,9 @@ func (p *Provider) start(ctx context.Context, inMemory bool) error {
 		return p.migrate(ctx, shipped())
 	}
 	if err := p.useWAL(ctx, w); err != nil {
+		return err
+	}
+	if _, err := w.row(ctx, sqlMainFile, nil, &p.file); err != nil {
 		return err
 	}
 	for range readers {

@@ -168,28 +168,34 @@ func lockActivity(t *tx, id int64, a *core.FetchWorkItemParams) (item *core.Lock
 
 // AckWorkItem implements [core.WorkerQueue].
 func (p *Provider) AckWorkItem(ctx context.Context, a core.AckWorkItemParams) error {
-	var completion message
-	if a.Completion != nil {
-		switch a.Completion.(type) {
-		case core.ActivityCompletedItem, core.ActivityFailedItem:
-		default:
-			err := fmt.Errorf("%w: the field Completion: %s does not complete an activity", core.ErrInvalidItem, a.Completion.ItemType())
-			return classify(ctx, opAckWorkItem, err)
-		}
-		var err error
-		if completion, err = newMessage("Completion", a.Completion); err != nil {
-			return classify(ctx, opAckWorkItem, err)
-		}
+	completion, err := newCompletion(a.Completion)
+	if err != nil {
+		return classify(ctx, opAckWorkItem, err)
 	}
-	return p.write(ctx, opAckWorkItem, func(t *tx) error {
-		if err := t.useActivity(sqlAckActivity, a.LockToken, t.now); err != nil {
-			return err
-		}
-		if a.Completion == nil {
-			return nil
-		}
-		return enqueueMessage(t, completion, t.now)
-	})
+	return p.write(ctx, opAckWorkItem, func(t *tx) error { return ackActivity(t, a.LockToken, completion) })
+}
+
+// newCompletion is the message of a completion, nil for none.
+func newCompletion(item core.WorkItem) (*message, error) {
+	switch item.(type) {
+	case nil:
+		return nil, nil
+	case core.ActivityCompletedItem, core.ActivityFailedItem:
+		m, err := newMessage("Completion", item)
+		return &m, err
+	}
+	return nil, fmt.Errorf("%w: the field Completion: %s does not complete an activity", core.ErrInvalidItem, item.ItemType())
+}
+
+// ackActivity deletes a locked activity and sends its completion.
+func ackActivity(t *tx, token string, completion *message) error {
+	if err := t.useActivity(sqlAckActivity, token, t.now); err != nil {
+		return err
+	}
+	if completion == nil {
+		return nil
+	}
+	return enqueueMessage(t, *completion, t.now)
 }
 
 // RenewWorkItemLock implements [core.WorkerQueue]. It never shortens a lock.

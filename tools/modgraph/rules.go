@@ -35,7 +35,7 @@ var table = map[string]row{
 		siblings:     []string{"core", "migrations", "notifier"},
 		testSiblings: []string{"validation"},
 		external:     []string{pgx},
-		testExternal: []string{cmp, goleak, rapid},
+		testExternal: []string{cmp, goleak, rapid, pq},
 	},
 	"pgprovider/entra": {
 		siblings: []string{"pgprovider"},

@@ -19,6 +19,13 @@ type Task struct {
 	Attempt uint32
 	// Heartbeat renews the lock now, and returns why the activity should stop.
 	Heartbeat func(ctx context.Context) error
+	// PrepareTx makes ready for a transaction of the code's own, before it
+	// begins, and returns why there can be none.
+	PrepareTx func(ctx context.Context) error
+	// CompleteTx records the result in such a transaction and commits it. When
+	// it returns nil, what the code returns does not matter any more; else the
+	// transaction must be rolled back.
+	CompleteTx func(ctx context.Context, tx core.Tx, result string, commit func(context.Context) error) error
 }
 
 // ActivityHandler is the code of an activity.
@@ -75,39 +82,29 @@ func (d *Dispatcher) activity(locked *core.LockedWorkItem) {
 	}
 
 	ctx, cancel := context.WithCancelCause(d.working)
-	renew := func(ctx context.Context) error {
-		return d.cfg.Provider.RenewWorkItemLock(ctx, core.RenewLockParams{LockToken: locked.LockToken, ExtendFor: d.cfg.ActivityLock})
-	}
-	lost := func(err error) {
-		if errors.Is(err, core.ErrLockLost) {
-			err = ErrNotWanted
-		}
-		cancel(err)
-	}
 	// The lock is kept until the outcome is stored, whatever ends first.
-	keeping, stopKeeping := context.WithCancel(d.working)
-	renewing := make(chan struct{})
-	go func() {
-		defer close(renewing)
-		d.keepLock(keeping, d.cfg.ActivityLock, d.cfg.ActivityLockBuffer, renew, lost)
-	}()
+	l := d.keep(item, locked.LockToken, cancel)
 	defer func() {
-		stopKeeping()
-		<-renewing
+		l.end()
 		cancel(nil)
 	}()
 
-	task := Task{ActivityExecuteItem: item, Attempt: locked.AttemptCount, Heartbeat: func(ctx context.Context) error {
-		if err := renew(ctx); errors.Is(err, core.ErrLockLost) {
-			lost(err)
-		}
-		return context.Cause(ctx)
-	}}
+	task := Task{
+		ActivityExecuteItem: item, Attempt: locked.AttemptCount,
+		Heartbeat: l.heartbeat, PrepareTx: l.prepareTx, CompleteTx: l.completeTx,
+	}
 	outcomes := make(chan outcome, 1)
 	d.userCode.Go(func() { run(ctx, log, handler, task, outcomes) })
 
 	select {
 	case o := <-outcomes:
+		if l.recorded() {
+			log.Debug("activity finished in a transaction of its own")
+			if o.failed {
+				log.Warn("activity failed after its result was recorded: the result counts", "failure", o.failure)
+			}
+			return
+		}
 		// An error of code whose context has ended is the interruption, not a
 		// failure; a result is a result.
 		if !o.failed || ctx.Err() == nil {
@@ -116,6 +113,9 @@ func (d *Dispatcher) activity(locked *core.LockedWorkItem) {
 		}
 		outcomes <- o
 	case <-ctx.Done():
+		if l.recorded() {
+			return
+		}
 	}
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, ErrShutdown):

@@ -23,13 +23,19 @@ func renewalInterval(timeout, buffer time.Duration) time.Duration {
 	return max((half+time.Second-1)/time.Second*time.Second, time.Second)
 }
 
-// keepLock renews a lock until ctx ends. It calls lost, once, with
+// keepLock renews a lock that was just taken until ctx ends. It calls lost, once, with
 // [core.ErrLockLost] when the lock is gone, or with [ErrLockExpired] when
 // renewing failed for other reasons until the lock must have expired.
 func (d *Dispatcher) keepLock(ctx context.Context, timeout, buffer time.Duration, renew func(context.Context) error, lost func(error)) {
+	d.keepLockUntil(ctx, d.cfg.Clock.Now().Add(timeout), timeout, buffer, renew, lost)
+}
+
+// keepLockUntil is keepLock for a lock that expires then.
+func (d *Dispatcher) keepLockUntil(
+	ctx context.Context, expires time.Time, timeout, buffer time.Duration, renew func(context.Context) error, lost func(error),
+) {
 	interval := renewalInterval(timeout, buffer)
-	expires := d.cfg.Clock.Now().Add(timeout)
-	pause := interval
+	pause := expires.Add(interval - timeout).Sub(d.cfg.Clock.Now())
 	for d.sleep(ctx, pause) {
 		began := d.cfg.Clock.Now()
 		err := renewWithin(ctx, expires.Sub(began), renew)
