@@ -33,77 +33,20 @@ func NewClient(p core.Provider, o *ClientOptions) *Client {
 	return c
 }
 
-// ConflictPolicy says what a start does when the instance id is taken.
-type ConflictPolicy int
-
-const (
-	// UseExisting lets the start return the run that is there; the default.
-	UseExisting ConflictPolicy = iota
-	// FailIfExists makes the start return [ErrInstanceExists]. An instance
-	// whose own start is still queued is not seen; of two such starts at the
-	// same time one is ignored.
-	FailIfExists
-)
-
-// StartOption changes one start.
-type StartOption func(*startConfig)
-
-type startConfig struct{ conflict ConflictPolicy }
-
-// OnConflict sets what happens when the instance id is taken.
-func OnConflict(p ConflictPolicy) StartOption {
-	return func(c *startConfig) { c.conflict = p }
-}
-
-// Start starts an instance of the named orchestration with an input that is
-// already encoded. Prefer [Orchestration.Start], which knows the types.
-//
-// The id identifies the instance for ever: a second start of the same id never
-// starts a second run (see [OnConflict]). It must not be empty, begin with
-// "sub::" or contain "::sub::"; otherwise Start returns [ErrInvalidInput].
-func (c *Client) Start(ctx context.Context, name, id, input string, opts ...StartOption) error {
-	return c.start(ctx, c.send, name, nil, id, input, opts)
-}
-
-func (c *Client) start(ctx context.Context, send sender, name string, version *string, id, input string, opts []StartOption) error {
-	var cfg startConfig
-	for _, f := range opts {
-		f(&cfg)
-	}
-	if id == "" {
-		return fmt.Errorf("%w: the instance id is empty", ErrInvalidInput)
-	}
-	if core.IsReservedRootID(id) {
-		return fmt.Errorf("%w: instance id '%s' uses the reserved sub-orchestration marker 'sub::'", ErrInvalidInput, id)
-	}
-	if version != nil {
-		if _, err := core.ParseVersion(*version); err != nil {
-			return fmt.Errorf("%w: %w", ErrInvalidInput, err)
-		}
-	}
-	if cfg.conflict == FailIfExists {
-		events, err := c.provider.Read(ctx, core.ReadParams{Instance: id})
-		if err != nil && !errors.Is(err, core.ErrUndecodable) {
-			return fmt.Errorf("start %s: %w", id, err)
-		}
-		if err != nil || len(events) > 0 {
-			return fmt.Errorf("start %s: %w", id, ErrInstanceExists)
-		}
-	}
-	return send(ctx, "start", id, core.StartOrchestrationItem{
-		Instance: id, Orchestration: name, Input: input, Version: version, ExecutionID: core.FirstExecutionID,
-	})
-}
-
 // sender stores a message for an instance; what says in its error what for.
-type sender func(ctx context.Context, what, id string, item core.WorkItem) error
+type sender func(ctx context.Context, what, id string, p core.EnqueueForOrchestratorParams) error
 
 // send stores a message in a transaction of its own.
-func (c *Client) send(ctx context.Context, what, id string, item core.WorkItem) error {
-	if err := c.provider.EnqueueForOrchestrator(ctx, core.EnqueueForOrchestratorParams{Item: item}); err != nil {
+func (c *Client) send(ctx context.Context, what, id string, p core.EnqueueForOrchestratorParams) error {
+	if err := c.provider.EnqueueForOrchestrator(ctx, p); err != nil {
 		return fmt.Errorf("%s %s: %w", what, id, err)
 	}
 	return nil
+}
+
+// now has a message delivered without delay.
+func now(item core.WorkItem) core.EnqueueForOrchestratorParams {
+	return core.EnqueueForOrchestratorParams{Item: item}
 }
 
 // RaiseEvent sends an external event to an instance, for [WaitEvent]. It is
@@ -117,7 +60,7 @@ func raise(ctx context.Context, send sender, id, name string, data any) error {
 	if err != nil {
 		return fmt.Errorf("raise event %s: %w: %w", name, ErrInvalidInput, err)
 	}
-	return send(ctx, "raise event "+name+" to", id, core.ExternalRaisedItem{Instance: id, Name: name, Data: text})
+	return send(ctx, "raise event "+name+" to", id, now(core.ExternalRaisedItem{Instance: id, Name: name, Data: text}))
 }
 
 // EnqueueMessage sends a message to a queue of an instance, for [Dequeue]. It
@@ -131,7 +74,7 @@ func enqueue(ctx context.Context, send sender, id, queue string, data any) error
 	if err != nil {
 		return fmt.Errorf("enqueue message to %s: %w: %w", queue, ErrInvalidInput, err)
 	}
-	return send(ctx, "enqueue message to "+queue+" of", id, core.QueueMessageItem{Instance: id, Name: queue, Data: text})
+	return send(ctx, "enqueue message to "+queue+" of", id, now(core.QueueMessageItem{Instance: id, Name: queue, Data: text}))
 }
 
 // Cancel asks to cancel an instance with its children. The orchestration's code
@@ -142,7 +85,7 @@ func (c *Client) Cancel(ctx context.Context, id, reason string) error {
 }
 
 func cancel(ctx context.Context, send sender, id, reason string) error {
-	return send(ctx, "cancel", id, core.CancelInstanceItem{Instance: id, Reason: reason})
+	return send(ctx, "cancel", id, now(core.CancelInstanceItem{Instance: id, Reason: reason}))
 }
 
 // Status is what a client sees of an instance.

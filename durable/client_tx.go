@@ -15,7 +15,8 @@ import (
 // outside the transaction, by a read of its own: [FailIfExists] sees what others
 // have committed, and neither the starts of this transaction nor those that
 // others commit before it. Whatever is missed, a second start of an id is
-// ignored when it arrives.
+// ignored when it arrives. To reuse an id ([Reuse]) is [ErrInvalidInput]: what is
+// there would have to be deleted in another transaction.
 //
 // When StartTx returns an error, roll back, unless that is [ErrInvalidInput],
 // [ErrInstanceExists], [ErrNotSupported] or [core.ErrForeignTx], which leave the
@@ -23,7 +24,7 @@ import (
 // the whole of it may be, [core.IsRetryable] and the driver's own error in the
 // chain tell.
 func (c *Client) StartTx(ctx context.Context, tx core.Tx, name, id, input string, opts ...StartOption) error {
-	return c.start(ctx, c.sendIn(tx), name, nil, id, input, opts)
+	return c.start(ctx, c.sendIn(tx), name, nil, id, input, append(opts[:len(opts):len(opts)], inTx))
 }
 
 // RaiseTx is [Client.RaiseEvent] in a transaction of the caller's: the event is
@@ -48,7 +49,7 @@ func (c *Client) CancelTx(ctx context.Context, tx core.Tx, id, reason string) er
 
 // sendIn returns what stores a message in a transaction of the caller's.
 func (c *Client) sendIn(tx core.Tx) sender {
-	return func(ctx context.Context, what, id string, item core.WorkItem) error {
+	return func(ctx context.Context, what, id string, params core.EnqueueForOrchestratorParams) error {
 		if tx == nil {
 			return fmt.Errorf("%s %s: %w: the transaction is nil", what, id, ErrInvalidInput)
 		}
@@ -56,7 +57,7 @@ func (c *Client) sendIn(tx core.Tx) sender {
 		if !ok {
 			return fmt.Errorf("%s %s: %w: the provider %s takes no part in transactions of its caller", what, id, ErrNotSupported, c.provider.Name())
 		}
-		if err := p.EnqueueForOrchestratorTx(ctx, tx, core.EnqueueForOrchestratorParams{Item: item}); err != nil {
+		if err := p.EnqueueForOrchestratorTx(ctx, tx, params); err != nil {
 			return fmt.Errorf("%s %s: %w", what, id, err)
 		}
 		return nil

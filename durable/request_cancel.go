@@ -18,5 +18,5 @@ func (c *Client) RequestCancel(ctx context.Context, id, reason string) error {
 	if err != nil {
 		return fmt.Errorf("request to cancel %s: %w: %w", id, ErrInvalidInput, err)
 	}
-	return c.enqueue(ctx, "request to cancel", id, core.QueueMessageItem{Instance: id, Name: replay.CancelQueue, Data: text})
+	return c.send(ctx, "request to cancel", id, now(core.QueueMessageItem{Instance: id, Name: replay.CancelQueue, Data: text}))
 }
