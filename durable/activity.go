@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/duroxide/duroxide-go/core"
 	"github.com/duroxide/duroxide-go/durable/internal/dispatch"
@@ -21,10 +22,15 @@ type Activity[In, Out any] string
 
 // With binds the activity to its code, for [Registry.Add]. The code is often a
 // method of a struct that holds its dependencies. Its context ends when the
-// result is no longer wanted or the runtime shuts down; [context.Cause] tells
-// which.
-func (a Activity[In, Out]) With(fn func(context.Context, In) (Out, error)) Registration {
+// result is no longer wanted, the runtime shuts down or a time-out passes;
+// [context.Cause] tells which.
+func (a Activity[In, Out]) With(fn func(context.Context, In) (Out, error), opts ...CodeOption) Registration {
+	var o codeConfig
+	for _, f := range opts {
+		f(&o)
+	}
 	handler := func(ctx context.Context, task dispatch.Task) (string, error) {
+		task.Limit(o.startToClose, o.heartbeat)
 		in, err := decode[In](task.Input)
 		if err != nil {
 			return "", fmt.Errorf("activity %s: input: %w", a, err)
@@ -46,6 +52,9 @@ func (a Activity[In, Out]) With(fn func(context.Context, In) (Out, error)) Regis
 // returned is an [*ActivityError].
 func (a Activity[In, Out]) Call(ctx *Context, in In, opts ...ActivityOption) (Out, error) {
 	o := activityOptions(opts)
+	if o.scheduleToClose > 0 {
+		return a.scheduleRetrying(ctx, in, o).awaitWithin(ctx, o.scheduleToClose)
+	}
 	if o.retry != nil {
 		return retry(ctx, *o.retry, func() *Future[Out] { return a.schedule(ctx, in, o) })
 	}
@@ -56,6 +65,15 @@ func (a Activity[In, Out]) Call(ctx *Context, in In, opts ...ActivityOption) (Ou
 // attempts go on in a block of their own.
 func (a Activity[In, Out]) Schedule(ctx *Context, in In, opts ...ActivityOption) *Future[Out] {
 	o := activityOptions(opts)
+	if o.scheduleToClose > 0 {
+		return Go(ctx, func(ctx *Context) (Out, error) {
+			return a.scheduleRetrying(ctx, in, o).awaitWithin(ctx, o.scheduleToClose)
+		})
+	}
+	return a.scheduleRetrying(ctx, in, o)
+}
+
+func (a Activity[In, Out]) scheduleRetrying(ctx *Context, in In, o activityConfig) *Future[Out] {
 	if o.retry != nil {
 		return Go(ctx, func(ctx *Context) (Out, error) {
 			return retry(ctx, *o.retry, func() *Future[Out] { return a.schedule(ctx, in, o) })
@@ -78,8 +96,9 @@ func (a Activity[In, Out]) schedule(ctx *Context, in In, o activityConfig) *Futu
 type ActivityOption func(*activityConfig)
 
 type activityConfig struct {
-	session, tag *string
-	retry        *RetryPolicy
+	session, tag    *string
+	retry           *RetryPolicy
+	scheduleToClose time.Duration
 }
 
 func activityOptions(opts []ActivityOption) activityConfig {

@@ -13,8 +13,9 @@ var (
 	// ErrCancelled: the orchestration was cancelled. Errors of a cancelled
 	// child and of a run that ended so match it.
 	ErrCancelled = errors.New("cancelled")
-	// ErrTimeout: an attempt took longer than its [RetryPolicy] allows.
-	ErrTimeout = errors.New("timeout: activity timed out")
+	// ErrTimeout: an activity took longer than its call or its code allows. It is
+	// also the cause of an activity's context.
+	ErrTimeout error = dispatch.ErrTimeout
 	// ErrDropped: the future lost a race or was cancelled, or its block ended.
 	ErrDropped = replay.ErrDropped
 	// ErrNotWanted is the cause of an activity's context when its
@@ -48,6 +49,12 @@ type ActivityError struct {
 
 // Error returns the display text of the details.
 func (e *ActivityError) Error() string { return e.Details.Error() }
+
+// Is makes an activity whose code timed out match [ErrTimeout].
+func (e *ActivityError) Is(target error) bool {
+	a, ok := e.Details.(core.ApplicationError)
+	return target == ErrTimeout && ok && dispatch.IsTimeout(a.Message)
+}
 
 // ChildError is a sub-orchestration's failure as its parent sees it.
 type ChildError struct {

@@ -39,11 +39,7 @@ func retry[Out any](ctx *Context, p RetryPolicy, attempt func() *Future[Out]) (O
 	}
 	for n := 1; ; n++ {
 		f := attempt()
-		if p.Timeout > 0 && Race(ctx, f, ctx.Timer(p.Timeout)) == 1 {
-			var zero Out
-			return zero, ErrTimeout
-		}
-		out, err := f.Await(ctx)
+		out, err := f.awaitWithin(ctx, p.Timeout)
 		var failed *ActivityError
 		if !errors.As(err, &failed) || n >= attempts {
 			return out, err // also what another attempt cannot cure

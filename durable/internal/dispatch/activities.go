@@ -19,6 +19,9 @@ type Task struct {
 	Attempt uint32
 	// Heartbeat renews the lock now, and returns why the activity should stop.
 	Heartbeat func(ctx context.Context) error
+	// Limit bounds how long the code may take as a whole, and between two
+	// heartbeats; 0 for not at all. It is called once, before the code runs.
+	Limit func(startToClose, heartbeat time.Duration)
 	// PrepareTx makes ready for a transaction of the code's own, before it
 	// begins, and returns why there can be none.
 	PrepareTx func(ctx context.Context) error
@@ -91,10 +94,19 @@ func (d *Dispatcher) activity(locked *core.LockedWorkItem) {
 
 	task := Task{
 		ActivityExecuteItem: item, Attempt: locked.AttemptCount,
-		Heartbeat: l.heartbeat, PrepareTx: l.prepareTx, CompleteTx: l.completeTx,
+		PrepareTx: l.prepareTx, CompleteTx: l.completeTx,
 	}
 	outcomes := make(chan outcome, 1)
-	d.userCode.Go(func() { run(ctx, log, handler, task, outcomes) })
+	d.userCode.Go(func() {
+		limits := newTimeouts(d.cfg.Clock, cancel)
+		defer limits.end()
+		task.Limit = limits.limit
+		task.Heartbeat = func(ctx context.Context) error {
+			limits.beat()
+			return l.heartbeat(ctx)
+		}
+		run(ctx, log, handler, task, outcomes)
+	})
 
 	select {
 	case o := <-outcomes:
@@ -117,7 +129,16 @@ func (d *Dispatcher) activity(locked *core.LockedWorkItem) {
 			return
 		}
 	}
+	var timeout *TimeoutError
 	switch cause := context.Cause(ctx); {
+	case errors.As(cause, &timeout):
+		log.Warn("activity timed out", "error", timeout)
+		// A result that comes in the time of grace is a result.
+		if o, ok := d.waitGrace(outcomes, log); ok && !o.failed {
+			d.store(ctx, log, locked, completion(item, o))
+		} else if !l.recorded() {
+			d.store(ctx, log, locked, completion(item, outcome{failed: true, failure: timeout.Error()}))
+		}
 	case errors.Is(cause, ErrShutdown):
 		log.Info("activity interrupted by shutdown: it will run again")
 		abandon(0, true)
@@ -131,16 +152,19 @@ func (d *Dispatcher) activity(locked *core.LockedWorkItem) {
 	}
 }
 
-// waitGrace keeps the slot while unwanted code may still be winding down.
-func (d *Dispatcher) waitGrace(outcomes <-chan outcome, log *slog.Logger) {
+// waitGrace keeps the slot while code whose context has ended may still be winding
+// down. It returns how the code ended, if it did.
+func (d *Dispatcher) waitGrace(outcomes <-chan outcome, log *slog.Logger) (o outcome, ended bool) {
 	t := d.cfg.Clock.NewTimer(d.cfg.CancellationGrace)
 	defer t.Stop()
 	select {
-	case <-outcomes:
+	case o := <-outcomes:
+		return o, true
 	case <-t.C():
 		log.Error("activity ignores its context: its goroutine is left behind")
 	case <-d.working.Done():
 	}
+	return outcome{}, false
 }
 
 // run calls the code and sends how it ended, be it by a panic or by Goexit.

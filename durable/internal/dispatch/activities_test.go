@@ -57,7 +57,7 @@ func TestActivityIsTold(t *testing.T) {
 		b.startInstance("i", "o")
 		b.wantOutput("i", "")
 		got := told.get()
-		got.Heartbeat, got.PrepareTx, got.CompleteTx = nil, nil, nil
+		got.Heartbeat, got.Limit, got.PrepareTx, got.CompleteTx = nil, nil, nil, nil
 		want := Task{ActivityExecuteItem: core.ActivityExecuteItem{Instance: "i", ExecutionID: 1, ID: 2, Name: "a", Input: "x"}, Attempt: 1}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
