@@ -42,6 +42,26 @@
 // The default, [migrations.Apply], ends both for every process that uses the
 // schema, whatever its language, and makes much of it faster.
 //
+// # Transactions of the caller
+//
+// The provider takes part in transactions that the caller begins on the same
+// database: [Tx] for pgx, [SQLTx] for database/sql with the driver of pgx or
+// lib/pq; see [core.TxEnqueuer] and [core.TxAcknowledger], and for authors of
+// workflows StartTx and InTx of the durable module. It calls the same functions
+// there as elsewhere, once: nothing is retried, and an error of the server ends
+// the transaction as every such error does. The server notifies at the commit.
+//
+// Any isolation level will do for messages, which are inserted and nothing else:
+// no lock is waited for, no order has to be kept, and transactions of level
+// SERIALIZABLE that only start instances do not fail each other. An
+// acknowledgement deletes the row of the activity. Above READ COMMITTED it fails
+// with SQLSTATE 40001 if that row was renewed or cancelled since the transaction
+// began. Until the transaction ends, whoever wants the same row waits for it.
+//
+// Durability is the transaction's own, so with synchronous_commit off a crash of
+// the server can lose what it committed last, the user's rows and the workflow
+// alike. PostgreSQL refuses PREPARE TRANSACTION after a notification.
+//
 // # Deletion and pruning
 //
 // A tree is deleted in one transaction. The bulk operations select first, and

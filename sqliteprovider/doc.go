@@ -27,6 +27,25 @@
 // backup for example, takes away the locks of its process on it: copy it with
 // VACUUM INTO.
 //
+// # Transactions of the caller
+//
+// A program may keep tables of its own in the file, under other names than the
+// provider's, and store messages and acknowledge activities in its transactions:
+// open the same path with database/sql and the driver of modernc.org/sqlite, and
+// see [Tx] and [Begin]. A database in memory has no second connection, so there
+// such calls return [core.ErrNotSupported].
+//
+//	db, err := sql.Open("sqlite", "file:orders.db?_txlock=immediate&_pragma=busy_timeout(10000)")
+//
+// The first write of a transaction takes the file's only write lock, or does so
+// at once with _txlock=immediate, which cannot fail half-way as an upgrade can.
+// From there to the end everything that the provider writes, renewals among it,
+// waits: keep transactions short, and call nothing of the provider inside one
+// but what takes the transaction. The provider notices the commit within
+// PollInterval, as one of another process. How long the transaction waits for
+// the lock and whether its commit is flushed say the pragmas busy_timeout and
+// synchronous of its own connection.
+//
 // # What survives
 //
 // The file uses write-ahead logging. Every outcome is flushed to the disk before

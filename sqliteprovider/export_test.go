@@ -59,7 +59,7 @@ func SkipFlush(p *Provider) { p.noFlush = true }
 // WithClock returns a provider on the same database, which ends with p.
 func WithClock(p *Provider, clock core.Clock) *Provider {
 	return &Provider{
-		db: p.db, writer: p.writer, readers: p.readers, clock: clock, log: p.log, busyTimeout: p.busyTimeout,
+		db: p.db, writer: p.writer, readers: p.readers, file: p.file, clock: clock, log: p.log, busyTimeout: p.busyTimeout,
 		longPolls: p.longPolls, noFlush: p.noFlush, turns: p.turns, work: p.work, wanted: p.wanted,
 		closing: p.closing, close: p.close,
 	}
