@@ -11,6 +11,7 @@ require (
 	github.com/duroxide/duroxide-go/validation v0.1.0
 	github.com/google/go-cmp v0.7.0
 	github.com/jackc/pgx/v5 v5.12.0
+	github.com/lib/pq v1.12.3
 	go.uber.org/goleak v1.3.0
 )
 

@@ -44,7 +44,7 @@ func TestKill(t *testing.T) {
 	w.exec(t, `CREATE TABLE @.draws (number bigserial PRIMARY KEY, instance text, step bigint, nonce text, worker text)`)
 	w.exec(t, `CREATE TABLE @.gate AS SELECT 0::bigint AS allowed`)
 
-	fleet := &fleet{world: w}
+	fleet := &fleet{world: w, role: killWorkerEnv}
 	t.Cleanup(func() { fleet.report(t) }) // before those that kill the workers
 	for range killWorkers {
 		fleet.add(t)
@@ -153,6 +153,7 @@ func checkKilledRuns(t *testing.T, w *world, instances int) {
 // fleet is the worker processes of the kill test.
 type fleet struct {
 	*world
+	role    string // the variable that makes a process a worker
 	workers []*workerProcess
 	started int
 }
@@ -171,20 +172,21 @@ func (f *fleet) add(t *testing.T) {
 	t.Helper()
 	f.started++
 	name := fmt.Sprintf("%s-%d", f.Schema, f.started)
-	f.workers = append(f.workers, startKillWorker(t, f.ctx, killConfig{
+	f.workers = append(f.workers, startKillWorker(t, f.ctx, f.role, killConfig{
 		Name: name, URL: f.URL, Schema: f.Schema, Migrations: migrations.Verify, Lock: killLock,
 	}))
 }
 
-// startKillWorker starts this program as a worker and waits until it works.
-func startKillWorker(t *testing.T, ctx context.Context, c killConfig) *workerProcess {
+// startKillWorker starts this program as a worker, which the variable named role
+// makes it, and waits until it works.
+func startKillWorker(t *testing.T, ctx context.Context, role string, c killConfig) *workerProcess {
 	t.Helper()
 	config, err := json.Marshal(c)
 	must(t, err)
 	self, err := os.Executable()
 	must(t, err)
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), killWorkerEnv+"="+string(config))
+	cmd.Env = append(os.Environ(), role+"="+string(config))
 	return startWorker(t, ctx, c.Name, cmd)
 }
 

@@ -89,22 +89,18 @@ func serveKillWorker(config string) error {
 	if err := json.Unmarshal([]byte(config), &c); err != nil {
 		return err
 	}
-	u, err := url.Parse(c.URL)
+	url, err := named(c.URL, c.Name)
 	if err != nil {
 		return err
 	}
-	q := u.Query()
-	q.Set("application_name", c.Name)
-	u.RawQuery = q.Encode()
-
 	ctx := context.Background()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})).With("worker", c.Name)
-	diary, err := pgxpool.New(ctx, u.String())
+	diary, err := pgxpool.New(ctx, url)
 	if err != nil {
 		return err
 	}
 	defer diary.Close()
-	provider, err := pgprovider.NewFromURL(ctx, u.String(), &pgprovider.Options{
+	provider, err := pgprovider.NewFromURL(ctx, url, &pgprovider.Options{
 		Schema: c.Schema, Migrations: c.Migrations, Logger: log,
 		LongPoll: pgprovider.LongPoll{RefreshInterval: c.Lock / 4},
 	})
@@ -135,6 +131,18 @@ func serveKillWorker(config string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return rt.Shutdown(ctx)
+}
+
+// named adds the name of a process to a database URL.
+func named(raw, name string) (string, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", err
+	}
+	q := u.Query()
+	q.Set("application_name", name)
+	u.RawQuery = q.Encode()
+	return u.String(), nil
 }
 
 // killedWorker is a provider that writes down each lock that it is given before

@@ -37,7 +37,7 @@ func TestRustKill(t *testing.T) {
 					fleet.workers = append(fleet.workers, w.startRustWorker(t, fmt.Sprintf("rust-%d", n)))
 					return
 				}
-				fleet.workers = append(fleet.workers, startKillWorker(t, w.ctx, killConfig{
+				fleet.workers = append(fleet.workers, startKillWorker(t, w.ctx, killWorkerEnv, killConfig{
 					Name: fmt.Sprintf("go-%d", n), URL: w.URL, Schema: w.Schema, Migrations: w.policy, VersionStamp: goVersion, Lock: rustLock,
 				}))
 			}

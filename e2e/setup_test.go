@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	if config := os.Getenv(killWorkerEnv); config != "" {
 		os.Exit(killWorker(config))
 	}
+	if config := os.Getenv(txWorkerEnv); config != "" {
+		os.Exit(txWorker(config))
+	}
 	goleak.VerifyTestMain(m)
 }
 

@@ -29,6 +29,10 @@ type lease struct {
 	ended bool
 }
 
+// completeTimeout bounds the acknowledgement and the commit of a transaction of
+// the code. It has nothing to do with the lease, which does not matter any more.
+const completeTimeout = time.Minute
+
 type leaseState int
 
 const (
@@ -207,7 +211,7 @@ func (l *lease) completeTx(ctx context.Context, tx core.Tx, result string, commi
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.d.cfg.ActivityLock)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), completeTimeout)
 	defer cancel()
 	err = p.AckWorkItemTx(ctx, tx, core.AckWorkItemParams{
 		LockToken: l.token, Completion: completion(l.item, outcome{result: result}),
