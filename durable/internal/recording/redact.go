@@ -36,7 +36,6 @@ func redactData(data core.EventData) core.EventData {
 	switch d := data.(type) {
 	case core.OrchestrationStarted:
 		d.Input = redact(d.Input)
-		d.RequestID = redactOptional(d.RequestID)
 		d.InitialCustomStatus = redactOptional(d.InitialCustomStatus)
 		d.RequestID = redactOptional(d.RequestID)
 		d.CarryForwardEvents = slices.Clone(d.CarryForwardEvents)
