@@ -80,7 +80,7 @@ func TestStranger(t *testing.T) {
 	}
 	// Only what needs an engine, the half for providers that do not wait, and the
 	// abilities that the toy does not have.
-	skipped := []string{"race_replay", "long_polling", "turn_tracking", "history_range"}
+	skipped := []string{"race_replay", "long_polling", "turn_tracking", "history_range", "instance_watch", "transactions"}
 	for _, name := range regexp.MustCompile(`--- SKIP: TestConformance/(\w+)/`).FindAllStringSubmatch(out, -1) {
 		if !slices.Contains(skipped, name[1]) {
 			t.Errorf("a case of %s is skipped", name[1])
