@@ -3,6 +3,7 @@ package durable
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/duroxide/duroxide-go/core"
 )
@@ -24,7 +25,7 @@ import (
 // the whole of it may be, [core.IsRetryable] and the driver's own error in the
 // chain tell.
 func (c *Client) StartTx(ctx context.Context, tx core.Tx, name, id, input string, opts ...StartOption) error {
-	return c.start(ctx, c.sendIn(tx), name, nil, id, input, append(opts[:len(opts):len(opts)], inTx))
+	return c.start(ctx, c.sendIn(tx), name, nil, id, input, append(slices.Clip(opts), inTx))
 }
 
 // RaiseTx is [Client.RaiseEvent] in a transaction of the caller's: the event is

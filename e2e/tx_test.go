@@ -115,7 +115,7 @@ func TestTxStart(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		defer tx.Rollback() //nolint:errcheck // after the commit it fails
+		defer tx.Rollback() // after the commit it fails
 		if _, err := tx.ExecContext(w.ctx, insert, id); err != nil {
 			return err
 		}

@@ -62,7 +62,7 @@ func (p *payer) reach(ctx context.Context, point, stop string) error {
 }
 
 // stopping lets a transaction stop between its acknowledgement and its commit.
-func stopping[T any](p *payer, activity context.Context, stop string, begin core.BeginFunc[T]) core.BeginFunc[T] {
+func stopping[T any](activity context.Context, p *payer, stop string, begin core.BeginFunc[T]) core.BeginFunc[T] {
 	return func(ctx context.Context) (T, core.OpenTx, error) {
 		handle, tx, err := begin(ctx)
 		commit := tx.Commit
@@ -92,14 +92,14 @@ func (p *payer) work(ctx context.Context, tx core.Tx, stop string, exec func(sta
 func (p *payer) pay(ctx context.Context, in string) (number string, err error) {
 	driver, stop, _ := strings.Cut(in, " ")
 	if driver == "pgx" {
-		number, err = durable.InTx(ctx, stopping(p, ctx, stop, pgprovider.Begin(p.pool, pgx.TxOptions{})), func(tx pgx.Tx) (string, error) {
+		number, err = durable.InTx(ctx, stopping(ctx, p, stop, pgprovider.Begin(p.pool, pgx.TxOptions{})), func(tx pgx.Tx) (string, error) {
 			return p.work(ctx, pgprovider.Tx(tx), stop, func(statement string, args ...any) error {
 				_, err := tx.Exec(ctx, statement, args...)
 				return err
 			})
 		})
 	} else {
-		number, err = durable.InTx(ctx, stopping(p, ctx, stop, pgprovider.BeginSQL(p.db, nil)), func(tx *sql.Tx) (string, error) {
+		number, err = durable.InTx(ctx, stopping(ctx, p, stop, pgprovider.BeginSQL(p.db, nil)), func(tx *sql.Tx) (string, error) {
 			return p.work(ctx, pgprovider.SQLTx(tx), stop, func(statement string, args ...any) error {
 				_, err := tx.ExecContext(ctx, statement, args...)
 				return err

@@ -244,7 +244,7 @@ func TestTxAckAfterRenewal(t *testing.T) {
 				item := s.locked(t)
 				tx, err := driver(t, s, level)(t.Context())
 				must(t, err)
-				defer tx.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // after the end it fails
+				defer tx.Rollback(context.WithoutCancel(t.Context())) // after the end it fails
 				must(t, s.insert(t.Context(), tx, "a"))
 				must(t, s.RenewWorkItemLock(t.Context(), core.RenewLockParams{LockToken: item.LockToken, ExtendFor: lease}))
 				err = s.ack(t.Context(), tx.Tx, item.LockToken)
@@ -438,7 +438,7 @@ func TestTxErrors(t *testing.T) {
 			item := s.locked(t)
 			holder, err := s.db.Pool.Begin(t.Context())
 			must(t, err)
-			defer holder.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // after the end it fails
+			defer holder.Rollback(context.WithoutCancel(t.Context())) // after the end it fails
 			must(t, s.ack(t.Context(), pgprovider.Tx(holder), item.LockToken))
 			begin := driver(t, s, "read committed")
 
