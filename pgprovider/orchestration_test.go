@@ -82,15 +82,20 @@ func TestAbandonWithDelay(t *testing.T) {
 	clock := &shiftedClock{base: core.SystemClock()}
 	p := open(t, noLongPoll, func(o *pgprovider.Options) { o.Clock = clock })
 	enqueue(t, p, start("i"))
+	must(t, p.AckOrchestrationItem(t.Context(), core.AckOrchestrationItemParams{
+		LockToken: mustFetch(t, p).LockToken, ExecutionID: 1, Metadata: named(), HistoryDelta: []core.Event{started("i")},
+	}))
+	early, late := core.ExternalRaisedItem{Instance: "i", Name: "early"}, core.ExternalRaisedItem{Instance: "i", Name: "late"}
+	enqueue(t, p, early)
 	item := mustFetch(t, p)
-	enqueue(t, p, core.ExternalRaisedItem{Instance: "i", Name: "late"})
+	enqueue(t, p, late)
 	must(t, p.AbandonOrchestrationItem(t.Context(), core.AbandonParams{LockToken: item.LockToken, Delay: time.Hour}))
 	item = mustFetch(t, p)
-	equal(t, "messages that were not abandoned", []core.WorkItem{core.ExternalRaisedItem{Instance: "i", Name: "late"}}, item.Messages)
+	equal(t, "messages that were not abandoned", []core.WorkItem{late}, item.Messages)
 	must(t, p.AbandonOrchestrationItem(t.Context(), core.AbandonParams{LockToken: item.LockToken}))
 	clock.shift(time.Hour)
 	item = mustFetch(t, p)
-	equal(t, "messages in the order of the queue", []core.WorkItem{start("i"), core.ExternalRaisedItem{Instance: "i", Name: "late"}}, item.Messages)
+	equal(t, "messages in the order of the queue", []core.WorkItem{early, late}, item.Messages)
 	equal(t, "attempts, the maximum", 2, item.AttemptCount)
 }
 
