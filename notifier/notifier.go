@@ -163,6 +163,11 @@ func (n *Notifier) Wake(q Queue) {
 	n.waiters[q].wakeSome()
 }
 
+// Hints counts how often there was a reason to look for work so far. Who keeps
+// others from work that they look for, as with a lock, sees from it that they may
+// have looked in vain, and have to be woken when he is done.
+func (n *Notifier) Hints(q Queue) uint64 { return n.waiters[q].hints.Load() }
+
 // At says that there may be work at a time by the wall clock.
 func (n *Notifier) At(q Queue, due time.Time) {
 	now := n.o.Now()

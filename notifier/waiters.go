@@ -3,6 +3,7 @@ package notifier
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Waiter is a fetch that waits for work. It belongs to one goroutine.
@@ -25,6 +26,8 @@ type waiters struct {
 	list []*Waiter
 	// all: every wake-up is for all of them.
 	all bool
+	// hints counts what there was to wake for, also when nobody waited.
+	hints atomic.Uint64
 }
 
 func (s *waiters) add(key string) *Waiter {
@@ -60,6 +63,7 @@ func (s *waiters) wakeSome() {
 		s.wakeAll()
 		return
 	}
+	s.hints.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Keys are few: almost always one.
@@ -87,6 +91,7 @@ func (s *waiters) wakeOneOf(key string) {
 
 // wakeAll wakes everyone.
 func (s *waiters) wakeAll() {
+	s.hints.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, w := range s.list {

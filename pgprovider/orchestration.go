@@ -215,6 +215,7 @@ func (p *Provider) AckOrchestrationItem(ctx context.Context, params core.AckOrch
 	if err != nil {
 		return classify(ctx, opAckOrchestration, err)
 	}
+	hints := p.hints()
 	ambiguous := false
 	err = p.retryTransient(ctx, opAckOrchestration, func() error {
 		err := p.run(ctx, call{op: opAckOrchestration, query: sqlAckOrchestration, args: args})
@@ -229,8 +230,9 @@ func (p *Provider) AckOrchestrationItem(ctx context.Context, params core.AckOrch
 	if err == nil {
 		p.waiting.hints.Acked(&params)
 	}
-	if !p.notifiesBacklog {
+	if !p.notifiesBacklog || p.hints() != hints {
 		// Messages that came during the turn were notified while it held the lock.
+		// The function sees only those that came before this call.
 		p.released(notifier.Orchestrator, err, 0)
 	}
 	return err

@@ -89,6 +89,14 @@ func (p *Provider) pass(q notifier.Queue, pass bool) {
 	}
 }
 
+// hints counts what may have woken fetches for instances so far.
+func (p *Provider) hints() uint64 {
+	if p.notifier == nil {
+		return 0
+	}
+	return p.notifier.Hints(notifier.Orchestrator)
+}
+
 // released tells the fetches of this process that rows can be fetched again,
 // which the database does not notify: at once or after a delay.
 func (p *Provider) released(q notifier.Queue, err error, delay time.Duration) {

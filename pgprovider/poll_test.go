@@ -7,10 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/duroxide/duroxide-go/core"
 	"github.com/duroxide/duroxide-go/migrations/migrationstest"
+	"github.com/duroxide/duroxide-go/notifier"
 	"github.com/duroxide/duroxide-go/pgprovider"
 )
 
@@ -409,4 +411,32 @@ func TestCloseEndsWaiting(t *testing.T) {
 	for _, err := range []error{(<-o).err, (<-w).err} {
 		wantError(t, "waiting fetch", err, core.ErrClosed)
 	}
+}
+
+// A message that comes while its instance's turn is being acknowledged is notified
+// while the instance is locked, and too late for the function to see it.
+func TestMessageDuringAcknowledgement(t *testing.T) {
+	t.Parallel()
+	p, db := openDB(t, hintsOnly)
+	other := openOn(t, db.URL, db.Schema, noLongPoll)
+	listening(t, p)
+	enqueue(t, other, start("i"))
+	must(t, p.AckOrchestrationItem(t.Context(), core.AckOrchestrationItemParams{
+		LockToken: mustFetch(t, p).LockToken, ExecutionID: 1, Metadata: named(), HistoryDelta: []core.Event{started("i")},
+	}))
+	enqueue(t, other, core.ExternalRaisedItem{Instance: "i", Name: "first"})
+	item := mustFetch(t, p)
+	o := waitOrchestration(t, p)
+	before := p.Notifier().Hints(notifier.Orchestrator)
+	late := core.ExternalRaisedItem{Instance: "i", Name: "late"}
+	err := holding(t, db, "i", func() error {
+		return p.AckOrchestrationItem(t.Context(), core.AckOrchestrationItemParams{LockToken: item.LockToken, ExecutionID: 1})
+	}, func(pgx.Tx) {
+		time.Sleep(2 * time.Millisecond) // past the time that the call took
+		enqueue(t, other, late)
+		waitFor(t, "the notification", func() bool { return p.Notifier().Hints(notifier.Orchestrator) > before })
+		time.Sleep(50 * time.Millisecond) // so that the fetch has probably looked in vain
+	})
+	must(t, err)
+	take(t, "the message", o)
 }
