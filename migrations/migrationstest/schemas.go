@@ -14,8 +14,8 @@ import (
 
 const (
 	// lentConns is enough for a look at the tables; who borrows a schema has
-	// connections of his own.
-	lentConns = 2
+	// connections of his own, and many schemas may be lent at once.
+	lentConns = 1
 	// leavingTimeout is how long connections of the borrower may take to end.
 	leavingTimeout = 15 * time.Second
 	leavingPoll    = 2 * time.Millisecond
@@ -43,8 +43,8 @@ func NewSchemas(t testing.TB, version int) *Schemas {
 }
 
 // Borrow returns a schema in which nothing is stored and whose sequences are at
-// their start. Its Pool has two connections. Connections are to be made with its
-// URL, whose application_name is the name of the schema: that is how Return knows
+// their start. Its Pool has one connection; others are to be made with its URL,
+// whose application_name is the name of the schema: that is how Return knows
 // them.
 func (s *Schemas) Borrow(ctx context.Context) (*DB, error) {
 	s.mu.Lock()
@@ -76,6 +76,7 @@ func (s *Schemas) Return(ctx context.Context, db *DB) error {
 	if err := db.empty(ctx); err != nil {
 		return fmt.Errorf("schema %s is not used again: %w", db.Schema, err)
 	}
+	db.Pool.Reset() // no connection waits for the next borrower
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free = append(s.free, db)
