@@ -25,7 +25,12 @@ import (
 // the whole of it may be, [core.IsRetryable] and the driver's own error in the
 // chain tell.
 func (c *Client) StartTx(ctx context.Context, tx core.Tx, name, id, input string, opts ...StartOption) error {
-	return c.start(ctx, c.sendIn(tx), name, nil, id, input, append(slices.Clip(opts), inTx))
+	return c.start(ctx, c.sendIn(tx), name, nil, id, input, inTransaction(opts))
+}
+
+// inTransaction adds to the options of a start that it is one of a transaction.
+func inTransaction(opts []StartOption) []StartOption {
+	return append(slices.Clip(opts), func(c *startConfig) { c.inTx = true })
 }
 
 // RaiseTx is [Client.RaiseEvent] in a transaction of the caller's: the event is

@@ -162,7 +162,7 @@ func (o Orchestration[In, Out]) Start(ctx context.Context, c *Client, id string,
 // StartTx is Start in a transaction of the caller's; see [Client.StartTx]. Wait
 // for the run after the commit.
 func (o Orchestration[In, Out]) StartTx(ctx context.Context, c *Client, tx core.Tx, id string, in In, opts ...StartOption) (*Run[Out], error) {
-	return start[In, Out](ctx, c, c.sendIn(tx), string(o), nil, id, in, opts)
+	return start[In, Out](ctx, c, c.sendIn(tx), string(o), nil, id, in, inTransaction(opts))
 }
 
 // Start starts this exact version; see [Orchestration.Start].
@@ -172,7 +172,7 @@ func (o VersionedOrchestration[In, Out]) Start(ctx context.Context, c *Client, i
 
 // StartTx starts this exact version; see [Orchestration.StartTx].
 func (o VersionedOrchestration[In, Out]) StartTx(ctx context.Context, c *Client, tx core.Tx, id string, in In, opts ...StartOption) (*Run[Out], error) {
-	return start[In, Out](ctx, c, c.sendIn(tx), o.name, &o.version, id, in, opts)
+	return start[In, Out](ctx, c, c.sendIn(tx), o.name, &o.version, id, in, inTransaction(opts))
 }
 
 // Run returns the run of an instance that was started elsewhere.

@@ -80,9 +80,6 @@ func StartAt(t time.Time) StartOption {
 	return func(c *startConfig) { c.delay = t.Sub }
 }
 
-// inTx says that the start takes part in a transaction of the caller's.
-func inTx(c *startConfig) { c.inTx = true }
-
 // Start starts an instance of the named orchestration with an input that is
 // already encoded. Prefer [Orchestration.Start], which knows the types.
 //
