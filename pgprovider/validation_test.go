@@ -151,6 +151,10 @@ func (w way) harness(t *testing.T, schemas *migrationstest.Schemas) validation.H
 		WithClockOffset: func(ctx context.Context, p core.Provider, d time.Duration) (core.Provider, error) {
 			return w.open(ctx, t, conformed{db: p.(conformed).db}, core.OffsetClock(core.SystemClock(), d))
 		},
+		BeginTx: func(ctx context.Context, p core.Provider) (core.OpenTx, error) {
+			_, tx, err := pgprovider.Begin(p.(conformed).db.Pool, pgx.TxOptions{})(ctx)
+			return tx, err
+		},
 		Close: func(ctx context.Context, p core.Provider) error {
 			c := p.(conformed)
 			err := c.Close()

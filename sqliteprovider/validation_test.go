@@ -2,6 +2,7 @@ package sqliteprovider_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -105,6 +106,18 @@ func (c conformance) harness(t *testing.T) validation.Harness {
 				err = errors.New("no row")
 			}
 			return n, err
+		},
+		BeginTx: func(ctx context.Context, p core.Provider) (core.OpenTx, error) {
+			if c.memory {
+				return core.OpenTx{}, core.ErrNotSupported
+			}
+			db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(p.(conformed).path)+"?_pragma=busy_timeout(10000)")
+			if err != nil {
+				return core.OpenTx{}, err
+			}
+			t.Cleanup(func() { _ = db.Close() })
+			_, tx, err := sqliteprovider.Begin(db, nil)(ctx)
+			return tx, err
 		},
 		WithClockOffset: func(ctx context.Context, p core.Provider, d time.Duration) (core.Provider, error) {
 			clock := core.OffsetClock(core.SystemClock(), d)

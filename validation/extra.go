@@ -11,7 +11,7 @@ import (
 // against a model, histories of many at once, clocks that differ, callers that
 // go away. [Run] and [Check] run them with the others; reports count them apart.
 func Extra() []Case {
-	cases := slices.Concat(modelCases, gapCases, concurrentCases, skewCases, contextCases, turnCases, historyRangeCases, instanceWatchCases)
+	cases := slices.Concat(modelCases, gapCases, concurrentCases, skewCases, contextCases, turnCases, historyRangeCases, instanceWatchCases, transactionCases)
 	for i := range cases {
 		cases[i].Extra = true
 	}

@@ -63,6 +63,10 @@ type Harness struct {
 	// for p, and must leave p's store open. Optional: the cases about clocks that
 	// differ need it, and random histories with time wait without it.
 	WithClockOffset func(ctx context.Context, p core.Provider, d time.Duration) (core.Provider, error)
+	// BeginTx begins a transaction of its own on the store of p, as a user of the
+	// provider would, or says [core.ErrNotSupported] for a store that has none.
+	// Optional: the cases about such transactions need it.
+	BeginTx func(ctx context.Context, p core.Provider) (core.OpenTx, error)
 }
 
 // The defaults of a [Harness].
@@ -134,6 +138,7 @@ const (
 	needsMaxAttemptCount
 	needsEngine
 	needsClockOffset
+	needsBeginTx
 	needsAdminReader
 	needsAdminDeleter
 	needsAdminPruner
@@ -152,6 +157,8 @@ func (n need) missing(h *Harness, p core.Provider) string {
 		return unless(h.StartEngine != nil, "the harness has no StartEngine")
 	case needsClockOffset:
 		return unless(h.WithClockOffset != nil, "the harness has no WithClockOffset")
+	case needsBeginTx:
+		return unless(h.BeginTx != nil, "the harness has no BeginTx")
 	case needsAdminReader:
 		return unless(has[core.AdminReader](p), "the provider does not implement core.AdminReader")
 	case needsAdminDeleter:
