@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/duroxide/duroxide-go/core"
@@ -71,4 +72,19 @@ func ExampleProvider_Notifier() {
 		return status.Listening && status.RefreshError == nil
 	}
 	_ = healthy
+}
+
+// Clients of the durable module do this with StartTx.
+func ExampleTx() {
+	start := func(ctx context.Context, pool *pgxpool.Pool, provider *pgprovider.Provider, order string) error {
+		return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, `INSERT INTO shop.orders VALUES ($1)`, order); err != nil {
+				return err
+			}
+			return provider.EnqueueForOrchestratorTx(ctx, pgprovider.Tx(tx), core.EnqueueForOrchestratorParams{
+				Item: core.StartOrchestrationItem{Instance: order, Orchestration: "checkout", Input: "{}", ExecutionID: 1},
+			})
+		})
+	}
+	_ = start
 }

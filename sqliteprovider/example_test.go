@@ -2,6 +2,7 @@ package sqliteprovider_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log"
@@ -67,4 +68,61 @@ func ExampleOpen_memory() {
 	// Output:
 	// <nil>
 	// list_instances: provider is closed true
+}
+
+// A row of the program and a message are stored together, in the same file.
+func ExampleTx() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "orders.db")
+	provider, err := sqliteprovider.Open(ctx, path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer provider.Close()
+	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(path)+"?_txlock=immediate&_pragma=busy_timeout(10000)")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(ctx, `CREATE TABLE orders (id TEXT)`); err != nil {
+		log.Fatal(err)
+	}
+
+	order := func(id string, sure bool) error {
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback() // after the commit it does nothing
+		if _, err := tx.ExecContext(ctx, `INSERT INTO orders VALUES (?)`, id); err != nil {
+			return err
+		}
+		err = provider.EnqueueForOrchestratorTx(ctx, sqliteprovider.Tx(tx), core.EnqueueForOrchestratorParams{
+			Item: core.StartOrchestrationItem{Instance: id, Orchestration: "checkout", Input: "{}", ExecutionID: 1},
+		})
+		if err != nil || !sure {
+			return err
+		}
+		return tx.Commit()
+	}
+	fmt.Println(order("order-7", false), order("order-8", true))
+
+	for {
+		turn, err := provider.FetchOrchestrationItem(ctx, core.FetchOrchestrationItemParams{LockTimeout: time.Minute})
+		if err != nil {
+			log.Fatal(err)
+		}
+		if turn == nil {
+			break
+		}
+		fmt.Println(turn.Instance)
+	}
+	// Output:
+	// <nil> <nil>
+	// order-8
 }

@@ -33,9 +33,9 @@
 // differ, for which the harness needs WithClockOffset; and the gaps that the
 // catalogue names. Cases about optional abilities are not applicable to a
 // provider without them; those about transactions of the caller need BeginTx, too.
-// Reports count all these cases apart. The results of the
-// random ones tell their seed, which DUROXIDE_VALIDATION_SEED repeats, and
-// DUROXIDE_VALIDATION_SCALE lengthens them.
+// Reports count all these cases apart. The results of the random ones tell their
+// seed, which DUROXIDE_VALIDATION_SEED repeats, and DUROXIDE_VALIDATION_SCALE
+// lengthens them.
 //
 // # With an engine
 //
