@@ -72,7 +72,7 @@ func (s *Shop) SellSQL(ctx context.Context, db *sql.DB, id, line string) error {
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() // after the commit it does nothing
+	defer func() { _ = tx.Rollback() }() // after the commit it does nothing
 	if _, err := tx.ExecContext(ctx, `INSERT INTO `+s.sales+` VALUES ($1, $2)`, id, line); err != nil {
 		return err
 	}
