@@ -319,6 +319,23 @@ func TestInTxNotWanted(t *testing.T) {
 	}
 }
 
+// A time-out that comes while a transaction commits comes too late.
+func TestInTxTimeout(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(e *env) {
+		p := &transactional{Provider: e.p, ends: []ending{{after: 5 * time.Second, effect: true}}}
+		e.p, e.client = p, durable.NewClient(p, nil)
+		e.start(nil, main.With(func(ctx *durable.Context, in string) (string, error) { return inTx.Call(ctx, in) }),
+			inTx.With(func(ctx context.Context, _ string) (string, error) {
+				return durable.InTx(ctx, p.begin, writes)
+			}, durable.StartToClose(time.Second)))
+		want(e, main, "i", "", "done")
+		if diff := cmp.Diff([]string{"renew", "begin", "ack in tx", "wrote row", "commit"}, p.noted()); diff != "" {
+			t.Errorf("calls (-want +got):\n%s", diff)
+		}
+	})
+}
+
 // What a shutdown interrupts is rolled back and runs again.
 func TestInTxShutdown(t *testing.T) {
 	t.Parallel()

@@ -134,9 +134,11 @@ func (d *Dispatcher) activity(locked *core.LockedWorkItem) {
 	case errors.As(cause, &timeout):
 		log.Warn("activity timed out", "error", timeout)
 		// A result that comes in the time of grace is a result.
-		if o, ok := d.waitGrace(outcomes, log); ok && !o.failed {
+		switch o, ok := d.waitGrace(outcomes, log); {
+		case l.recorded(): // by a transaction that was being completed already
+		case ok && !o.failed:
 			d.store(ctx, log, locked, completion(item, o))
-		} else if !l.recorded() {
+		default:
 			d.store(ctx, log, locked, completion(item, outcome{failed: true, failure: timeout.Error()}))
 		}
 	case errors.Is(cause, ErrShutdown):
