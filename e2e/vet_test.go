@@ -14,20 +14,12 @@ import (
 // finds each mistake of the file that makes ten.
 func TestVet(t *testing.T) {
 	t.Parallel()
-	root, err := filepath.Abs("..")
-	must(t, err)
-	// The tool belongs to no module that e2e requires: the workspace has it.
-	inWorkspace := func(args ...string) *exec.Cmd {
-		cmd := exec.CommandContext(t.Context(), "go", args...)
-		cmd.Dir, cmd.Env = root, append(os.Environ(), "GOWORK="+filepath.Join(root, "go.work"), "GOFLAGS=")
-		return cmd
-	}
 	tool := filepath.Join(t.TempDir(), "durablevet")
-	if out, err := inWorkspace("build", "-o", tool, "./durable/vet/cmd/durablevet").CombinedOutput(); err != nil {
+	if out, err := inWorkspace(t, "build", "-o", tool, "./durable/vet/cmd/durablevet").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 
-	clean := inWorkspace("vet", "-vettool="+tool, "./durable", "./examples/...", "./cmd/duroxide/...")
+	clean := inWorkspace(t, "vet", "-vettool="+tool, "./durable", "./examples/...", "./cmd/duroxide/...")
 	if out, err := clean.CombinedOutput(); err != nil {
 		t.Errorf("findings in our own code: %v\n%s", err, out)
 	}
@@ -35,8 +27,8 @@ func TestVet(t *testing.T) {
 	want, err := os.ReadFile(filepath.Join("testdata", "mistakes", "findings.txt"))
 	must(t, err)
 	for name, cmd := range map[string]*exec.Cmd{
-		"go vet":     inWorkspace("vet", "-vettool="+tool, "./e2e/testdata/mistakes"),
-		"standalone": inWorkspace("run", "./durable/vet/cmd/durablevet", "./e2e/testdata/mistakes"),
+		"go vet":     inWorkspace(t, "vet", "-vettool="+tool, "./e2e/testdata/mistakes"),
+		"standalone": inWorkspace(t, "run", "./durable/vet/cmd/durablevet", "./e2e/testdata/mistakes"),
 	} {
 		var got bytes.Buffer
 		cmd.Stderr = &got
@@ -45,6 +37,17 @@ func TestVet(t *testing.T) {
 		}
 		equal(t, name, string(want), relative(got.String()))
 	}
+}
+
+// inWorkspace is a command of go in the root of the repository. Unlike this
+// module, which may be tested alone, the workspace has every package.
+func inWorkspace(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	root, err := filepath.Abs("..")
+	must(t, err)
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "GOWORK="+filepath.Join(root, "go.work"), "GOFLAGS=")
+	return cmd
 }
 
 // relative keeps the findings of an output and of their files the name.
