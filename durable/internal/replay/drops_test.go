@@ -77,6 +77,19 @@ func TestDroppedFutures(t *testing.T) {
 			func(c *replay.Context, _ string) (string, error) { second(c).Drop(); return await(c, act(c, "a")) },
 			[][]core.WorkItem{nil, {fired(2)}}, []string{"4<2 TimerFired"}, replay.Continue, nil, nil,
 		},
+		"activities and a timer": {
+			func(c *replay.Context, _ string) (string, error) {
+				for _, f := range []*replay.Future{act(c, "a"), second(c), act(c, "b")} {
+					f.Drop()
+				}
+				return await(c, second(c))
+			},
+			[][]core.WorkItem{nil},
+			[]string{
+				schedule, "2 ActivityScheduled(a)", "3 TimerCreated", "4 ActivityScheduled(b)", "5 TimerCreated",
+				"6<2 ActivityCancelRequested(dropped_future)", "7<4 ActivityCancelRequested(dropped_future)",
+			}, replay.Continue, ids(2, 4), nil,
+		},
 		"a wait": {
 			func(c *replay.Context, _ string) (string, error) { c.Wait("go").Drop(); return await(c, second(c)) },
 			[][]core.WorkItem{nil},

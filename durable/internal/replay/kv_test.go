@@ -98,13 +98,16 @@ func TestKVEvents(t *testing.T) {
 		c.KVSet("a", "1")
 		c.KVClear("a")
 		c.KVClearAll()
-		return await(c, act(c, "x"))
+		must(c, act(c, "x"))
+		c.KVSet("b", "2")
+		return await(c, act(c, "y"))
 	})
 	out := s.turn()
 	s.wants(out, replay.Continue, "1 OrchestrationStarted", "2 KeyValueSet(a=1)", "3 KeyValueCleared(a)", "4 KeyValuesCleared", "5 ActivityScheduled(x)")
 	if at := out.Delta[1].Data.(core.KeyValueSet).LastUpdatedAtMs; at != core.Milliseconds(s.now) {
 		t.Errorf("set at %d, want the wall clock", at)
 	}
+	s.wants(s.turn(done(5, "")), replay.Continue, "6<5 ActivityCompleted", "7 KeyValueSet(b=2)", "8 ActivityScheduled(y)")
 }
 
 func TestKVMismatches(t *testing.T) {
@@ -210,6 +213,19 @@ func TestKVPrune(t *testing.T) {
 			}
 		})
 	}
+	t.Run("in the order of the keys, recorded in another", func(t *testing.T) {
+		t.Parallel()
+		s := newSim(t, func(c *replay.Context, _ string) (string, error) {
+			keys := fmt.Sprint(c.KVKeys())
+			c.KVPrune(math.MaxUint64)
+			must(c, act(c, "x"))
+			return keys, nil
+		})
+		s.kv = map[string]core.KVEntry{"c": {}, "a": {}, "b": {}}
+		s.stored(s.started, core.KeyValueCleared{Key: "b"}, core.KeyValueCleared{Key: "c"}, core.KeyValueCleared{Key: "a"},
+			core.ActivityScheduled{Name: "x", Input: "x"})
+		s.wants(s.turn(done(5, "")), replay.Completed, "6<5 ActivityCompleted", "7 OrchestrationCompleted([a b c])")
+	})
 	t.Run("in the order of the keys", func(t *testing.T) {
 		t.Parallel()
 		s := newSim(t, func(c *replay.Context, _ string) (string, error) { c.KVPrune(math.MaxUint64); return "", nil })

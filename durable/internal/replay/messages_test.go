@@ -87,6 +87,7 @@ func TestMessagesWithoutTheirSchedule(t *testing.T) {
 		"timer for an activity":        {[]core.WorkItem{fired(2)}, "completion kind mismatch for id=2, expected 'activity', got 'timer'"},
 		"timer for a child":            {[]core.WorkItem{fired(4)}, "completion kind mismatch for id=4, expected 'suborchestration', got 'timer'"},
 		"child for an activity":        {[]core.WorkItem{childDone(2, "")}, "completion kind mismatch for id=2, expected 'activity', got 'suborchestration'"},
+		"child for a timer":            {[]core.WorkItem{childDone(3, "")}, "completion kind mismatch for id=3, expected 'timer', got 'suborchestration'"},
 		"child failure for a timer":    {[]core.WorkItem{childFailed(3, infra)}, "completion kind mismatch for id=3, expected 'timer', got 'suborchestration'"},
 		"the last of several wins":     {[]core.WorkItem{done(98, ""), fired(99)}, "no matching schedule for timer id=99"},
 		"it beats a broken activity":   {[]core.WorkItem{core.ActivityFailedItem{ExecutionID: 1, ID: 2, Details: infra}, fired(99)}, "no matching schedule for timer id=99"},

@@ -38,6 +38,8 @@ func TestNondeterminism(t *testing.T) {
 			`schedule mismatch: activity "a" is recorded with another input or value than the code's`, 2},
 		{"session added", []core.EventData{activity}, func(c *replay.Context) { c.Activity("a", "x", &session, nil) }, false,
 			`schedule mismatch: activity "a" is recorded, but the code asked for activity "a" on session "s"`, 2},
+		{"session changed", []core.EventData{core.ActivityScheduled{Name: "a", Input: "x", SessionID: &session}},
+			func(c *replay.Context) { c.Activity("a", "x", new("other"), nil) }, false, `on session "other"`, 2},
 		{"tag added", []core.EventData{activity}, func(c *replay.Context) { c.Activity("a", "x", nil, &tag) }, false, `with tag "gpu"`, 2},
 		{"tag changed", []core.EventData{core.ActivityScheduled{Name: "a", Input: "x", Tag: &tag}},
 			func(c *replay.Context) { c.Activity("a", "x", nil, new("cpu")) }, false, `with tag "cpu"`, 2},
@@ -159,16 +161,17 @@ func TestStoredCompletionsThatDoNotFit(t *testing.T) {
 		text  string
 		event uint64
 	}{
-		"activity completed twice":      {activities, []core.EventData{activity, core.ActivityCompleted{}, core.ActivityCompleted{}}, "completion without open schedule", 4},
-		"activity failed when complete": {activities, []core.EventData{activity, core.ActivityCompleted{}, core.ActivityFailed{Details: bad}}, "completion without open schedule", 4},
-		"timer fired twice":             {timers, []core.EventData{core.TimerCreated{}, core.TimerFired{}, core.TimerFired{}}, "completion without open schedule", 4},
-		"child completed twice":         {children, []core.EventData{kid, core.SubOrchestrationCompleted{}, core.SubOrchestrationCompleted{}}, "completion without open schedule", 4},
-		"child failed when complete":    {children, []core.EventData{kid, core.SubOrchestrationCompleted{}, core.SubOrchestrationFailed{Details: bad}}, "completion without open schedule", 4},
-		"activity completes a timer":    {timers, []core.EventData{core.TimerCreated{}, core.ActivityCompleted{}}, "completion kind mismatch: expected activity", 3},
-		"timer fires for an activity":   {activities, []core.EventData{activity, core.TimerFired{}}, "completion kind mismatch: expected timer", 3},
-		"child completes an activity":   {activities, []core.EventData{activity, core.SubOrchestrationCompleted{}}, "completion kind mismatch: expected suborchestration", 3},
-		"timer fires before it exists":  {timers, []core.EventData{core.TimerFired{}, core.TimerCreated{}}, "completion without open schedule", 2},
-		"activity completes too early":  {activities, []core.EventData{core.ActivityCompleted{}, activity}, "completion without open schedule", 2},
+		"activity completed twice":          {activities, []core.EventData{activity, core.ActivityCompleted{}, core.ActivityCompleted{}}, "completion without open schedule", 4},
+		"activity failed when complete":     {activities, []core.EventData{activity, core.ActivityCompleted{}, core.ActivityFailed{Details: bad}}, "completion without open schedule", 4},
+		"timer fired twice":                 {timers, []core.EventData{core.TimerCreated{}, core.TimerFired{}, core.TimerFired{}}, "completion without open schedule", 4},
+		"child completed twice":             {children, []core.EventData{kid, core.SubOrchestrationCompleted{}, core.SubOrchestrationCompleted{}}, "completion without open schedule", 4},
+		"child failed when complete":        {children, []core.EventData{kid, core.SubOrchestrationCompleted{}, core.SubOrchestrationFailed{Details: bad}}, "completion without open schedule", 4},
+		"activity completes a timer":        {timers, []core.EventData{core.TimerCreated{}, core.ActivityCompleted{}}, "completion kind mismatch: expected activity", 3},
+		"timer fires for an activity":       {activities, []core.EventData{activity, core.TimerFired{}}, "completion kind mismatch: expected timer", 3},
+		"child completes an activity":       {activities, []core.EventData{activity, core.SubOrchestrationCompleted{}}, "completion kind mismatch: expected suborchestration", 3},
+		"timer fires before it exists":      {timers, []core.EventData{core.TimerFired{}, core.TimerCreated{}}, "completion without open schedule", 2},
+		"activity that was never scheduled": {children, []core.EventData{core.ActivityCompleted{}}, "completion without open schedule", 2},
+		"activity completes too early":      {activities, []core.EventData{core.ActivityCompleted{}, activity}, "completion without open schedule", 2},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -212,6 +212,22 @@ func TestPositionalEvents(t *testing.T) {
 		s.turn(done(3, ""))
 		s.wants(s.turn(raised("go", "1")), replay.Completed, "7 ExternalEvent(go=1)", "8 OrchestrationCompleted(1)")
 	})
+	t.Run("a race of waits that are made late keeps its winner", func(t *testing.T) {
+		t.Parallel()
+		s := newSim(t, func(c *replay.Context, _ string) (string, error) {
+			must(c, second(c))
+			b, a := c.Wait("b"), c.Wait("a")
+			winner := race(c, a, b)
+			must(c, act(c, "x"))
+			return fmt.Sprint(winner), nil
+		})
+		s.turn()
+		s.turn(fired(2))
+		out := s.turn(raised("b", "1"), raised("a", "2"))
+		s.wants(out, replay.Continue, "6 ExternalEvent(b=1)", "7 ExternalEvent(a=2)", "8 ActivityScheduled(x)",
+			"9<5 ExternalSubscribedCancelled(dropped_future)")
+		s.wants(s.turn(done(8, "")), replay.Completed, "10<8 ActivityCompleted", "11 OrchestrationCompleted(1)")
+	})
 	t.Run("names do not mix, nor do events and messages", func(t *testing.T) {
 		t.Parallel()
 		s := newSim(t, func(c *replay.Context, _ string) (string, error) {
