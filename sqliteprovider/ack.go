@@ -18,7 +18,8 @@ VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
     ON CONFLICT (instance_id) DO UPDATE
    SET orchestration_name = excluded.orchestration_name, orchestration_version = excluded.orchestration_version`
 	sqlUpdateInstance = `
-UPDATE instances SET current_execution_id = max(current_execution_id, ?2), updated_at = ?3 WHERE instance_id = ?1`
+UPDATE instances SET current_execution_id = max(current_execution_id, ?2), updated_at = ?3, turn_token = ?4
+ WHERE instance_id = ?1`
 	sqlInsertExecution = `
 INSERT INTO executions (instance_id, execution_id, status, started_at) VALUES (?, ?, 'Running', ?)
     ON CONFLICT (instance_id, execution_id) DO NOTHING`
@@ -144,7 +145,7 @@ func (turn *encodedTurn) applyMetadata(t *tx, instance string) error {
 			return err
 		}
 	}
-	if _, err := t.exec(sqlUpdateInstance, instance, turn.execution, t.now); err != nil {
+	if _, err := t.exec(sqlUpdateInstance, instance, turn.execution, t.now, turn.LockToken); err != nil {
 		return err
 	}
 	if _, err := t.exec(sqlInsertExecution, instance, turn.execution, t.now); err != nil {

@@ -98,12 +98,12 @@ func list[T any](ctx context.Context, p *Provider, op, query string, args ...any
 
 // ReadHistory implements [core.AdminReader].
 func (p *Provider) ReadHistory(ctx context.Context, a core.ReadHistoryParams) ([]core.Event, error) {
-	return p.readEvents(ctx, opReadHistory, a.Instance, nil)
+	return p.readLatest(ctx, opReadHistory, a.Instance)
 }
 
 // ReadHistoryWithExecutionID implements [core.AdminReader].
 func (p *Provider) ReadHistoryWithExecutionID(ctx context.Context, a core.ReadHistoryWithExecutionIDParams) ([]core.Event, error) {
-	return p.readEvents(ctx, opReadHistoryWithExecutionID, a.Instance, &a.ExecutionID)
+	return p.readRange(ctx, opReadHistoryWithExecutionID, core.ReadHistoryRangeParams{Instance: a.Instance, ExecutionID: a.ExecutionID})
 }
 
 // LatestExecutionID implements [core.AdminReader].

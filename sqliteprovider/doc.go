@@ -56,6 +56,12 @@
 // Statements are not interrupted. A caller's context bounds how long a call
 // waits until it begins; what has begun is finished, and so its outcome is known.
 //
+// # Long histories
+//
+// The provider is a [core.TurnTracker] and a [core.HistoryRangeReader]: a runtime
+// that kept an instance suspended goes on without its history, which is then not
+// read from the file.
+//
 // # The schema
 //
 // [Open] applies the embedded [Migrations] in one transaction and records them in

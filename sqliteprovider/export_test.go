@@ -78,5 +78,5 @@ func Migrate(ctx context.Context, p *Provider, fsys fs.FS) error {
 var Queries = map[string]string{
 	"candidate": sqlCandidate, "turn due": sqlTurnDue, "oldest of all": sqlOldestOfAll, "oldest of tags": sqlOldestOfTags,
 	"work due": sqlWorkDue, "ack activity": sqlAckActivity, "renew activity": sqlRenewActivity, "mark": sqlMarkBatch,
-	"delete batch": sqlDeleteBatch, "history": sqlReadHistory, "cancel": sqlCancelActivity, "children": sqlListChildren,
+	"delete batch": sqlDeleteBatch, "history": sqlReadHistory, "last event": sqlLastEvent, "cancel": sqlCancelActivity, "children": sqlListChildren,
 }

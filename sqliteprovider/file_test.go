@@ -2,7 +2,11 @@ package sqliteprovider_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,7 +109,7 @@ func TestManyOpenAtOnce(t *testing.T) {
 	wg.Wait()
 	p := openAt(t, path)
 	versions, err := sqliteprovider.QueryColumn[int](t.Context(), p, `SELECT version FROM duroxide_go_migrations`)
-	if diff := cmp.Diff([]int{1}, versions); diff != "" || err != nil {
+	if diff := cmp.Diff([]int{1, 2}, versions); diff != "" || err != nil {
 		t.Errorf("ledger: %v\n%s", err, diff)
 	}
 }
@@ -135,29 +139,84 @@ func TestSchemaIsRefused(t *testing.T) {
 	}
 }
 
+func shippedFile(t *testing.T, name string) []byte {
+	t.Helper()
+	text, err := fs.ReadFile(sqliteprovider.Migrations(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// A file of the first schema is upgraded. Its instances go on, at first without
+// a turn.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "test.db")
+	text := shippedFile(t, "0001_schema.sql")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	sum := sha256.Sum256(text)
+	for _, s := range []struct {
+		query string
+		args  []any
+	}{
+		{string(text), nil},
+		{`CREATE TABLE duroxide_go_migrations (
+			version INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT`, nil},
+		{`INSERT INTO duroxide_go_migrations VALUES (1, '0001_schema.sql', ?, 1)`, []any{hex.EncodeToString(sum[:])}},
+		{`INSERT INTO instances (instance_id, orchestration_name, orchestration_version, current_execution_id, created_at, updated_at)
+			VALUES ('i', 'Orch', '1.0.0', 1, 1, 1)`, nil},
+		{`INSERT INTO executions (instance_id, execution_id, status, started_at) VALUES ('i', 1, 'Running', 1)`, nil},
+	} {
+		if _, err := db.ExecContext(t.Context(), s.query, s.args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	p := openAt(t, path)
+	err = p.AppendWithExecution(t.Context(), core.AppendWithExecutionParams{Instance: "i", ExecutionID: 1, Events: []core.Event{
+		event("i", 1, core.OrchestrationStarted{Name: "Orch", Version: "1.0.0", Input: "{}"}),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := ""
+	for range 2 {
+		send(t, p, external("i"))
+		item := turn(t, p)
+		if item == nil || item.TurnToken != want || item.LastEventID != 1 || len(item.History) != 1 {
+			t.Fatalf("fetched %+v, want the turn %q", item, want)
+		}
+		if err := p.AckOrchestrationItem(t.Context(), core.AckOrchestrationItemParams{LockToken: item.LockToken, ExecutionID: 1}); err != nil {
+			t.Fatal(err)
+		}
+		want = item.LockToken
+	}
+}
+
 // A migration that fails leaves nothing of itself or of those before it.
 func TestMigrationIsAtomic(t *testing.T) {
 	t.Parallel()
 	p := openAt(t, filepath.Join(t.TempDir(), "test.db"))
-	first, err := sqliteprovider.Migrations().Open("0001_schema.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer first.Close()
-	info, err := first.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := make([]byte, info.Size())
-	if _, err := first.Read(text); err != nil {
-		t.Fatal(err)
-	}
 	files := fstest.MapFS{
-		"0001_schema.sql": {Data: text},
-		"0002_good.sql":   {Data: []byte(`CREATE TABLE good (id INTEGER); CREATE TABLE better (id INTEGER);`)},
-		"0003_bad.sql":    {Data: []byte(`CREATE TABLE half (id INTEGER); CREATE TABLE half (id INTEGER);`)},
+		"9001_good.sql": {Data: []byte(`CREATE TABLE good (id INTEGER); CREATE TABLE better (id INTEGER);`)},
+		"9002_bad.sql":  {Data: []byte(`CREATE TABLE half (id INTEGER); CREATE TABLE half (id INTEGER);`)},
 	}
-	if err := sqliteprovider.Migrate(t.Context(), p, files); err == nil || !strings.Contains(err.Error(), "0003_bad.sql") {
+	shipped, err := fs.Glob(sqliteprovider.Migrations(), "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range shipped {
+		files[name] = &fstest.MapFile{Data: shippedFile(t, name)}
+	}
+	if err := sqliteprovider.Migrate(t.Context(), p, files); err == nil || !strings.Contains(err.Error(), "9002_bad.sql") {
 		t.Fatalf("migrate: %v", err)
 	}
 	tables := func() []string {
@@ -171,7 +230,7 @@ func TestMigrationIsAtomic(t *testing.T) {
 	if got := tables(); len(got) > 0 {
 		t.Errorf("tables of a migration that failed: %v", got)
 	}
-	files["0003_bad.sql"] = &fstest.MapFile{Data: []byte(`CREATE TABLE half (id INTEGER);`)}
+	files["9002_bad.sql"] = &fstest.MapFile{Data: []byte(`CREATE TABLE half (id INTEGER);`)}
 	for range 2 { // the second time there is nothing to do
 		if err := sqliteprovider.Migrate(t.Context(), p, files); err != nil {
 			t.Fatal(err)

@@ -101,7 +101,7 @@ func (p *Provider) FetchOrchestrationItem(ctx context.Context, a core.FetchOrche
 			return false, next, err
 		},
 		claim: func(t *tx) (*core.OrchestrationItem, error) {
-			return p.claimTurn(t, filter, after(t.now, a.LockTimeout))
+			return p.claimTurn(t, filter, after(t.now, a.LockTimeout), a.HistoryLimit)
 		},
 	}, a.PollTimeout)
 }
@@ -117,7 +117,7 @@ func due(ctx context.Context, c *conn, query string, now int64) (int64, error) {
 }
 
 // claimTurn locks the oldest instance that can be locked, nil if there is none.
-func (p *Provider) claimTurn(t *tx, filter versionRange, until int64) (*core.OrchestrationItem, error) {
+func (p *Provider) claimTurn(t *tx, filter versionRange, until int64, historyLimit uint64) (*core.OrchestrationItem, error) {
 	for {
 		var instance string
 		found, err := t.row(sqlCandidate, []any{t.now, filter.low, filter.high}, &instance)
@@ -128,7 +128,7 @@ func (p *Provider) claimTurn(t *tx, filter versionRange, until int64) (*core.Orc
 		if _, err := t.exec(sqlLockInstance, instance, token, until, t.now); err != nil {
 			return nil, err
 		}
-		item, err := readTurn(t, instance, token)
+		item, err := readTurn(t, instance, token, historyLimit)
 		if err != nil {
 			return nil, err
 		}

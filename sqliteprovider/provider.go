@@ -68,6 +68,8 @@ var (
 	_ core.Admin               = (*Provider)(nil)
 	_ core.InstanceWatcher     = (*Provider)(nil)
 	_ core.InstanceStateReader = (*Provider)(nil)
+	_ core.TurnTracker         = (*Provider)(nil)
+	_ core.HistoryRangeReader  = (*Provider)(nil)
 )
 
 // Open opens the database file at the path, makes it if there is none, and

@@ -13,23 +13,29 @@ import (
 
 const (
 	sqlInstance = `
-SELECT orchestration_name, orchestration_version, current_execution_id FROM instances WHERE instance_id = ?`
+SELECT orchestration_name, orchestration_version, current_execution_id, coalesce(turn_token, '')
+  FROM instances WHERE instance_id = ?`
 	sqlSnapshot = `
 SELECT key, value, last_updated_at_ms FROM kv_store WHERE instance_id = ?`
 )
 
 func newToken() string { return "lock_" + rand.Text() }
 
+// TracksTurns implements [core.TurnTracker].
+func (*Provider) TracksTurns() bool { return true }
+
 // readTurn marks the messages of an instance that has just been locked and
-// reads all that its turn needs. What cannot be decoded is reported in the item.
-func readTurn(t *tx, instance, token string) (*core.OrchestrationItem, error) {
+// reads all that its turn needs, but no history that goes beyond the limit, 0
+// for none. What cannot be decoded is reported in the item.
+func readTurn(t *tx, instance, token string, historyLimit uint64) (*core.OrchestrationItem, error) {
 	item := &core.OrchestrationItem{Instance: instance, LockToken: token, ExecutionID: core.FirstExecutionID}
 	messagesErr, err := markBatch(t, item)
 	if err != nil {
 		return nil, err
 	}
 	var execution int64
-	named, err := t.row(sqlInstance, []any{instance}, &item.OrchestrationName, &item.Version, &execution)
+	named, err := t.row(sqlInstance, []any{instance},
+		&item.OrchestrationName, &item.Version, &execution, &item.TurnToken)
 	if err != nil {
 		return nil, err
 	}
@@ -39,9 +45,20 @@ func readTurn(t *tx, instance, token string) (*core.OrchestrationItem, error) {
 		// Without a row the history found is reported under the first execution.
 		return nil, err
 	}
-	history, historyErr, err := readHistory(t.ctx, t.conn, instance, execution)
-	if err != nil {
+	var last int64
+	if _, err := t.row(sqlLastEvent, []any{instance, execution}, &last); err != nil {
 		return nil, err
+	}
+	item.LastEventID = uint64(last)
+	// Without a row the history says what the instance runs.
+	item.HistoryOmitted = named && historyLimit > 0 && item.LastEventID > historyLimit
+	var history []core.Event
+	var historyErr error
+	if !item.HistoryOmitted {
+		history, historyErr, err = readHistory(t.ctx, t.conn, historyRange{instance: instance, execution: execution})
+		if err != nil {
+			return nil, err
+		}
 	}
 	if !named {
 		item.OrchestrationName, item.Version = deriveName(history, item.Messages)
