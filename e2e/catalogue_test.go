@@ -335,7 +335,7 @@ func textLines(t *testing.T, file string) []string {
 	t.Helper()
 	f, err := os.Open(file)
 	must(t, err)
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close() // it was only read
 	var lines []string
 	scanner := bufio.NewScanner(f)
 	for scanner.Scan() {
