@@ -59,6 +59,10 @@ func (s *store) runFlows(t *testing.T, flows map[string]flow, more ...durable.Re
 	for name, f := range flows {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			// From when it runs: it may have waited for other tests.
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			s := &store{ctx, s.p, s.admin, s.client}
 			run, err := durable.Orchestration[string, string](name).Start(s.ctx, s.client, name, name)
 			must(t, err)
 			if f.meanwhile != nil {

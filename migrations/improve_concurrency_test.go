@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -190,7 +191,12 @@ func TestEveryMessageIsConsumedOnce(t *testing.T) {
 		}
 		wg.Wait()
 		f.want([]string{fmt.Sprint(messages)}, `SELECT count(DISTINCT work_item::jsonb -> 'QueueMessage' ->> 'n') FROM {S}.worker_queue`)
-		is(v, "some were consumed twice", f.rows(`SELECT count(*) > $1 FROM {S}.worker_queue`, messages), []string{"true"}, []string{"false"})
+		consumed := f.rows(`SELECT count(*) FROM {S}.worker_queue`)
+		t.Logf("consumed %v times", consumed)
+		// Without the improvements most machines show some twice, but it takes a race.
+		if want := []string{fmt.Sprint(messages)}; v.improved && !slices.Equal(consumed, want) {
+			t.Errorf("consumed %v times, want %v", consumed, want)
+		}
 	})
 }
 
