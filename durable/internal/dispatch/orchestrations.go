@@ -51,18 +51,20 @@ func (d *Dispatcher) turn(item *core.OrchestrationItem) {
 		d.release(d.cfg.Provider.AbandonOrchestrationItem, *decision.Abandon)
 		return
 	}
+	// Before the turn is stored, because the next one may be fetched before the
+	// acknowledgement returns. Until then no fetch tells its token.
+	if decision.Suspended != nil {
+		d.warm.put(item, decision.Ack.ExecutionID, decision.Suspended)
+	}
 	err = d.retry(ctx, func(ctx context.Context) error {
 		return d.cfg.Provider.AckOrchestrationItem(ctx, *decision.Ack)
 	})
 	if err != nil {
 		if decision.Suspended != nil {
-			decision.Suspended.Close() // it remembers what was not stored
+			d.warm.discard(item) // it remembers what was not stored
 		}
 		d.ackFailed(ctx, item, decision, err)
 		return
-	}
-	if decision.Suspended != nil {
-		d.warm.put(item, decision.Ack.ExecutionID, decision.Suspended)
 	}
 	d.logResult(item, decision)
 }

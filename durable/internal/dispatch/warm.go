@@ -105,7 +105,7 @@ func resumable(item *core.OrchestrationItem) bool {
 	return true
 }
 
-// put keeps an execution whose turn was stored under the token.
+// put keeps an execution whose turn is about to be stored under the token.
 func (c *warmCache) put(item *core.OrchestrationItem, execution uint64, s *replay.Suspended) {
 	e := &warmEntry{instance: item.Instance, execution: execution, token: item.LockToken, bytes: s.Bytes(), suspended: s}
 	var gone []*replay.Suspended
@@ -123,6 +123,18 @@ func (c *warmCache) put(item *core.OrchestrationItem, execution uint64, s *repla
 			gone = append(gone, c.remove(c.recent.Back()).suspended)
 			c.stats.Evictions++
 		}
+	}
+	c.mu.Unlock()
+	closeAll(gone)
+}
+
+// discard ends what put kept of a turn that could not be stored, unless another
+// turn has taken it already.
+func (c *warmCache) discard(item *core.OrchestrationItem) {
+	var gone []*replay.Suspended
+	c.mu.Lock()
+	if element := c.entries[item.Instance]; element != nil && element.Value.(*warmEntry).token == item.LockToken {
+		gone = append(gone, c.remove(element).suspended)
 	}
 	c.mu.Unlock()
 	closeAll(gone)
