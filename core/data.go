@@ -51,6 +51,19 @@ func (i *OrchestrationItem) AwaitsStart() bool {
 	return true
 }
 
+// IsOrphanBatch reports whether the item holds nothing but queue messages for an
+// instance of which nothing is known. Nobody will ever read them, so a provider
+// drops them. Other messages may have overtaken the start, and are left to the
+// runtime.
+func (i *OrchestrationItem) IsOrphanBatch() bool {
+	for _, m := range i.Messages {
+		if _, ok := m.(QueueMessageItem); !ok {
+			return false
+		}
+	}
+	return len(i.Messages) > 0 && i.AwaitsStart()
+}
+
 // UnknownName is the name of an orchestration of which nothing is known.
 const UnknownName = "Unknown"
 

@@ -120,7 +120,7 @@ func (p *Provider) fetchOrchestration(ctx context.Context, claim claimParams) (*
 				continue
 			}
 		}
-		if !isOrphanBatch(item) {
+		if !item.IsOrphanBatch() {
 			return item, nil
 		}
 		p.log.WarnContext(ctx, "dropping messages for an instance that does not exist",
@@ -189,21 +189,6 @@ func (r *orchestrationRow) item() *core.OrchestrationItem {
 	}
 	item.History, item.KVSnapshot = history, snapshot
 	return item
-}
-
-// isOrphanBatch reports whether an item holds only queue messages for an
-// instance of which nothing is known. Other messages may have overtaken the
-// start, so they are left to the runtime.
-func isOrphanBatch(item *core.OrchestrationItem) bool {
-	if !item.AwaitsStart() || len(item.Messages) == 0 {
-		return false
-	}
-	for _, m := range item.Messages {
-		if _, ok := m.(core.QueueMessageItem); !ok {
-			return false
-		}
-	}
-	return true
 }
 
 // AckOrchestrationItem implements [core.OrchestrationQueue]. The instance of

@@ -141,7 +141,7 @@ func (p *Provider) claimTurn(t *tx, filter versionRange, until int64, historyLim
 				continue
 			}
 		}
-		if !isOrphanBatch(item) {
+		if !item.IsOrphanBatch() {
 			return item, nil
 		}
 		p.log.WarnContext(t.ctx, "dropped queue messages for an unknown instance",

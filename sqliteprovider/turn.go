@@ -138,16 +138,3 @@ func deriveName(events []core.Event, messages []core.WorkItem) (name, version st
 	}
 	return core.UnknownName, core.UnknownVersion
 }
-
-// isOrphanBatch reports whether an item holds only queue messages for an
-// instance of which nothing is known: nobody will ever read them. Other
-// messages may have overtaken the start, so they are left to the runtime.
-func isOrphanBatch(item *core.OrchestrationItem) bool {
-	if !item.AwaitsStart() || len(item.Messages) == 0 {
-		return false
-	}
-	return !slices.ContainsFunc(item.Messages, func(m core.WorkItem) bool {
-		_, ok := m.(core.QueueMessageItem)
-		return !ok
-	})
-}

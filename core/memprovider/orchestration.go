@@ -22,14 +22,16 @@ func (p *Provider) FetchOrchestrationItem(ctx context.Context, a core.FetchOrche
 			}
 			p.lock(i, now, after(now, a.LockTimeout))
 			item := i.item(a.HistoryLimit)
-			switch start := i.hiddenStart(); {
-			case start != nil && item.AwaitsStart():
-				p.postpone(i, now, start.visibleAt)
-			case isOrphanBatch(item):
-				p.dropOrphans(i, now)
-			default:
+			if item.AwaitsStart() {
+				if start := i.hiddenStart(); start != nil {
+					p.postpone(i, now, start.visibleAt)
+					continue
+				}
+			}
+			if !item.IsOrphanBatch() {
 				return item, 0
 			}
+			p.dropOrphans(i, now)
 		}
 	})
 }
@@ -52,9 +54,6 @@ func (p *Provider) dropOrphans(i *instance, now uint64) {
 // hiddenStart returns the start of the instance that is not visible yet, nil if
 // there is none.
 func (i *instance) hiddenStart() *message {
-	if i.row != nil {
-		return nil
-	}
 	for _, m := range i.waiting.items {
 		if _, ok := m.item.(core.StartOrchestrationItem); ok {
 			return m
@@ -158,20 +157,6 @@ func deriveName(events []core.Event, messages []core.WorkItem) (name, version st
 		return name, *version
 	}
 	return core.UnknownName, core.UnknownVersion
-}
-
-// isOrphanBatch reports whether an item holds only queue messages for an
-// instance of which nothing is known.
-func isOrphanBatch(item *core.OrchestrationItem) bool {
-	if !item.AwaitsStart() {
-		return false
-	}
-	for _, m := range item.Messages {
-		if _, ok := m.(core.QueueMessageItem); !ok {
-			return false
-		}
-	}
-	return true
 }
 
 // AbandonOrchestrationItem implements [core.OrchestrationQueue].
