@@ -58,8 +58,7 @@ type Decision struct {
 	// Result is how the turn ended, for logs.
 	Result replay.Result
 	// Suspended is the code of an execution that goes on, nil if it is not
-	// kept. Whoever has the decision keeps it once the turn is stored, else
-	// closes it.
+	// kept. Whoever has the decision keeps it with the turn, or closes it.
 	Suspended *replay.Suspended
 }
 

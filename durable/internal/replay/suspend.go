@@ -55,11 +55,8 @@ func (t *turn) forget() {
 // LastEventID returns the id of the last event that the execution knows.
 func (s *Suspended) LastEventID() uint64 { return s.t.rec.maxID }
 
-// Name and Version return what is suspended.
+// Name returns the name of the orchestration.
 func (s *Suspended) Name() string { return s.t.rec.started.Name }
-
-// Version returns the version of the code that is suspended.
-func (s *Suspended) Version() string { return s.t.rec.started.Version }
 
 // Bytes estimates how much memory the execution holds.
 func (s *Suspended) Bytes() int {

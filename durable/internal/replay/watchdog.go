@@ -33,8 +33,14 @@ func (t *turn) watch(done <-chan struct{}) {
 // busyStacks returns the stacks of all orchestration code that does not wait
 // for something durable.
 func busyStacks() string {
+	// All executions that are kept suspended are in the dump too.
 	dump := make([]byte, 1<<20)
-	dump = dump[:runtime.Stack(dump, true)]
+	n := runtime.Stack(dump, true)
+	for n == len(dump) && n < maxDump {
+		dump = make([]byte, 4*len(dump))
+		n = runtime.Stack(dump, true)
+	}
+	dump = dump[:n]
 	var busy []string
 	for stack := range strings.SplitSeq(string(dump), "\n\n") {
 		head, _, _ := strings.Cut(stack, "\n")
@@ -44,6 +50,9 @@ func busyStacks() string {
 	}
 	return strings.Join(busy, "\n\n")
 }
+
+// maxDump bounds the dump: some 2 kB for each goroutine of the process.
+const maxDump = 256 << 20
 
 // coroutineFrame is in the stack of all orchestration code.
 const coroutineFrame = module + "/internal/replay.(*execution).spawn."
