@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -149,54 +148,61 @@ func TestEveryMessageIsConsumedOnce(t *testing.T) {
 	onBoth(t, func(v variant) {
 		t, f := v.T, v.fixture
 		const messages = 200
-		for n := range messages {
-			f.enqueue(fmt.Sprint("i", n%7), fmt.Sprintf(`{"QueueMessage": {"n": %d}}`, n), 0)
+		var conns [6]*pgx.Conn
+		for i := range conns {
+			conns[i] = f.connect()
 		}
-		var wg sync.WaitGroup
-		for range 6 {
-			conn := f.connect()
-			wg.Go(func() {
-				for {
-					// This owner's clock is up to 40 ms ahead: it steals.
-					rows, err := conn.Query(t.Context(), `SELECT out_lock_token, out_messages::text FROM fetch_orchestration_item($1, 20)`, nowMs()+rand.Int64N(40))
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					got, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r [2]string, err error) {
-						return r, row.Scan(&r[0], &r[1])
-					})
-					if code(err) == "40P01" && !v.improved {
-						continue // its fetches deadlock, which has a test of its own
-					}
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					if len(got) == 0 {
-						var left int
-						if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM orchestrator_queue`).Scan(&left); err != nil || left == 0 {
+		consume := func(conns []*pgx.Conn, first int) {
+			for n := range messages {
+				f.enqueue(fmt.Sprint("i", n%7), fmt.Sprintf(`{"QueueMessage": {"n": %d}}`, first+n), 0)
+			}
+			var wg sync.WaitGroup
+			for _, conn := range conns {
+				wg.Go(func() {
+					for {
+						// This owner's clock is up to 40 ms ahead: it steals.
+						rows, err := conn.Query(t.Context(), `SELECT out_lock_token, out_messages::text FROM fetch_orchestration_item($1, 20)`, nowMs()+rand.Int64N(40))
+						if err != nil {
+							t.Error(err)
 							return
 						}
-						continue
+						got, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (r [2]string, err error) {
+							return r, row.Scan(&r[0], &r[1])
+						})
+						if code(err) == "40P01" && !v.improved {
+							continue // its fetches deadlock, which has a test of its own
+						}
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						if len(got) == 0 {
+							var left int
+							if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM orchestrator_queue`).Scan(&left); err != nil || left == 0 {
+								return
+							}
+							continue
+						}
+						time.Sleep(time.Duration(rand.IntN(25)) * time.Millisecond)
+						// One activity for each message of the turn.
+						_, err = conn.Exec(t.Context(), `SELECT ack_orchestration_item($1, $2, 1, '[]', $3::text::jsonb, '[]', '{}')`, got[0][0], nowMs()-1000, got[0][1])
+						if err != nil && code(err) != "P0001" && (v.improved || code(err) != "40P01") {
+							t.Error(err)
+						}
 					}
-					time.Sleep(time.Duration(rand.IntN(25)) * time.Millisecond)
-					// One activity for each message of the turn.
-					_, err = conn.Exec(t.Context(), `SELECT ack_orchestration_item($1, $2, 1, '[]', $3::text::jsonb, '[]', '{}')`, got[0][0], nowMs()-1000, got[0][1])
-					if err != nil && code(err) != "P0001" && (v.improved || code(err) != "40P01") {
-						t.Error(err)
-					}
-				}
-			})
+				})
+			}
+			wg.Wait()
 		}
-		wg.Wait()
-		f.want([]string{fmt.Sprint(messages)}, `SELECT count(DISTINCT work_item::jsonb -> 'QueueMessage' ->> 'n') FROM {S}.worker_queue`)
-		consumed := f.rows(`SELECT count(*) FROM {S}.worker_queue`)
-		t.Logf("consumed %v times", consumed)
-		// Without the improvements most machines show some twice, but it takes a race.
-		if want := []string{fmt.Sprint(messages)}; v.improved && !slices.Equal(consumed, want) {
-			t.Errorf("consumed %v times, want %v", consumed, want)
+		// The plain schema shows it by a race, so it gets some rounds to do so.
+		total, twice := 0, false
+		for round := 1; !twice && (round == 1 || !v.improved && round <= 20); round++ {
+			consume(conns[:], total)
+			total += messages
+			f.want([]string{fmt.Sprint(total)}, `SELECT count(DISTINCT work_item::jsonb -> 'QueueMessage' ->> 'n') FROM {S}.worker_queue`)
+			twice = f.rows(`SELECT count(*) > $1 FROM {S}.worker_queue`, total)[0] == "true"
 		}
+		is(v, "some were consumed twice", twice, true, false)
 	})
 }
 

@@ -398,6 +398,25 @@ func TestDefect3AckDuringDeletion(t *testing.T) {
 	})
 }
 
+// An acknowledgement that is repeated while the first one still runs, because its
+// caller went away.
+func TestDefect3AckRepeated(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(v variant) {
+		v.enqueue("i", `{"CancelInstance": {}}`, 0)
+		r := v.claim(time.Minute)
+		turn := ack{metadata: started, history: `[{"event_id": 1, "event_type": "E", "event_data": "1"}]`}
+		other := v.connect()
+		v.execOn(other, `BEGIN`)
+		v.execOn(other, ackSQL, turn.args(r.token, nowMs())...)
+		done := v.background(ackSQL, turn.args(r.token, nowMs())...)
+		v.blocked(1)
+		v.execOn(other, `COMMIT`)
+		is(v, "error of the second acknowledgement", code(<-done), "23505", "P0001")
+		v.want([]string{"1"}, `SELECT count(*) FROM {S}.history`)
+	})
+}
+
 // The status was checked before the instance was locked.
 func TestDefect15DeletionChecksUnderItsLocks(t *testing.T) {
 	t.Parallel()

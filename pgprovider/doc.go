@@ -30,16 +30,20 @@
 // # The schema of the family
 //
 // With [migrations.ApplyShared] the schema stays as the processes of other
-// languages make it. The provider then passes the conformance suite but for two
+// languages make it. The provider then passes the conformance suite but for three
 // races. The shared function that acknowledges a turn looks at the lock before it
 // waits for others, and so can commit
 //
 //   - after another process has taken the instance over, when the lease ends just
 //     then (the case TestConcurrentTakeover shows it);
 //   - after the instance was deleted, which brings parts of it back
-//     (TestConcurrentDeletion).
+//     (TestConcurrentDeletion);
 //
-// The default, [migrations.Apply], ends both for every process that uses the
+// and one that is repeated while an earlier one of the same turn, whose caller has
+// gone away, still runs in the server fails with [core.ErrDuplicateEvent] rather
+// than [core.ErrLockLost] (TestContextCancelledAck).
+//
+// The default, [migrations.Apply], ends all three for every process that uses the
 // schema, whatever its language, and makes much of it faster.
 //
 // # Transactions of the caller

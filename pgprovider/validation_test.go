@@ -51,8 +51,9 @@ func (w way) often() bool { return (w.simple != w.short) == w.plain }
 // shared functions that they show. All are races, so that they can pass, too;
 // the tests of the migrations for defect 3 show the same without luck.
 var raced = map[string]string{
-	"TestConcurrentTakeover": "defect 3: an acknowledgement can commit after a takeover",
-	"TestConcurrentDeletion": "defect 3: an acknowledgement can commit after a deletion",
+	"TestConcurrentTakeover":  "defect 3: an acknowledgement can commit after a takeover",
+	"TestConcurrentDeletion":  "defect 3: an acknowledgement can commit after a deletion",
+	"TestContextCancelledAck": "defect 3: an acknowledgement waits for an earlier one of the same turn, and then repeats its events",
 }
 
 func TestConformance(t *testing.T) {
