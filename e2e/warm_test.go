@@ -57,7 +57,11 @@ func TestWarmInstanceOfAnotherLife(t *testing.T) {
 	onEachTwo(t, func(t *testing.T, s *twoRuntimes) {
 		a, b := s.run(t, 0, code), s.run(t, 0, code)
 		suspended := func(r *warmRuntime) {
-			until(t, s.ctx, "the instance is not suspended", func() bool { return r.WarmStats().Instances == 1 })
+			// Its code is suspended a moment before its turn is stored.
+			until(t, s.ctx, "the instance is not suspended", func() bool {
+				_, err := s.client.Status(s.ctx, "i")
+				return err == nil && r.WarmStats().Instances == 1
+			})
 		}
 		b.without(func() {
 			_, err := greeting.Start(s.ctx, s.client, "i", "hello")
