@@ -141,7 +141,9 @@ type ActivityInfo struct {
 	SessionID *string
 	Tag       *string
 	// IdempotencyKey is the same for every delivery of this call and different
-	// for every other call.
+	// for every other call. The attempts of a [RetryPolicy] are other calls: an
+	// activity that may have acted although it returned an error needs a key
+	// from its input, such as the order's id.
 	IdempotencyKey string
 }
 

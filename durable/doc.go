@@ -20,8 +20,15 @@
 // [Context] gives it. Everything that touches the world is an [Activity], which
 // runs at least once, in any process that shares the store.
 //
-// The command durablevet of durable/vet reports code that is not deterministic.
+// The command durablevet of durable/vet reports code that is not deterministic,
+// and package durabletest tests orchestrations, also against the histories of
+// instances that a release must not break.
 //
-// The module needs a provider: core/memprovider for tests, pgprovider for
-// PostgreSQL.
+// Waiting executions stay suspended in memory, so that a turn costs what is new
+// and not the length of the history; see [Options.WarmInstances]. A start or an
+// activity's result can be part of a database transaction of the caller's; see
+// [Client.StartTx] and [InTx].
+//
+// The module needs a provider: pgprovider for PostgreSQL, sqliteprovider for one
+// file, core/memprovider for tests.
 package durable

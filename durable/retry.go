@@ -12,6 +12,9 @@ import (
 // RetryPolicy says how often and when a failing activity is tried again; see
 // [Retry]. The zero value is the default: 3 attempts, exponential back-off from
 // 100 ms, doubling, at most 30 s, no time-out.
+//
+// Each attempt is recorded as a call of its own, and has its own
+// [ActivityInfo.IdempotencyKey].
 type RetryPolicy struct {
 	// MaxAttempts bounds the attempts, the first included; 0 means 3.
 	MaxAttempts int
@@ -23,7 +26,8 @@ type RetryPolicy struct {
 	// shortened by up to this share of it, 0 to 1. 0 is the family's: none.
 	Jitter float64
 	// Timeout bounds each attempt; 0 means none. An attempt that takes longer
-	// ends the whole call with [ErrTimeout], without another attempt.
+	// ends the whole call with [ErrTimeout], without another attempt; to try
+	// again after it, bound the attempt by [StartToClose] where its code is.
 	Timeout time.Duration
 }
 

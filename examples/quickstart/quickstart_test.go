@@ -47,7 +47,7 @@ func TestCheckout(t *testing.T) {
 		t.Fatal(err)
 	}
 	receipt, err := order.Wait(t.Context())
-	if want := "order-1/1/2: 42.50 EUR"; err != nil || receipt != want {
+	if want := "order-1: 42.50 EUR"; err != nil || receipt != want {
 		t.Errorf("got %q and error %v, want %q", receipt, err, want)
 	}
 }
