@@ -134,6 +134,11 @@ func (t *trial) outcome() outcome {
 // newProvider opens a provider on another fresh store.
 func (t *trial) newProvider() core.Provider {
 	p, err := t.h.NewProvider(t.ctx)
+	return t.own(p, err)
+}
+
+// own takes over a provider that the harness opened: it is closed at the end.
+func (t *trial) own(p core.Provider, err error) core.Provider {
 	t.check("open a provider", err)
 	if p == nil {
 		t.fatalf("the harness returned no provider")
@@ -147,14 +152,7 @@ func (t *trial) newProvider() core.Provider {
 // withClock opens a provider on the store of p whose clock runs that far ahead.
 func (t *trial) withClock(p core.Provider, d time.Duration) core.Provider {
 	q, err := t.h.WithClockOffset(t.ctx, p, d)
-	t.check("open a provider with another clock", err)
-	if q == nil {
-		t.fatalf("the harness returned no provider with another clock")
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.opened = append(t.opened, q)
-	return q
+	return t.own(q, err)
 }
 
 // release closes a provider before the case ends.
