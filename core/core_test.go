@@ -386,7 +386,6 @@ func TestChildIDs(t *testing.T) {
 }
 
 func TestBackoffExtremes(t *testing.T) {
-	t.Parallel()
 	const hour = time.Hour
 	for name, tt := range map[string]struct {
 		backoff core.Backoff
@@ -394,6 +393,9 @@ func TestBackoffExtremes(t *testing.T) {
 		want    time.Duration
 	}{
 		"zero value":           {core.Backoff{}, 7, 0},
+		"fixed at zero":        {core.FixedBackoff(0), 3, 0},
+		"linear from zero":     {core.LinearBackoff(0, hour), 3, 0},
+		"exponential from 0":   {core.ExponentialBackoff(0, 2, hour), 3, 0},
 		"linear up to limit":   {core.LinearBackoff(3, 10), 3, 9},
 		"linear above limit":   {core.LinearBackoff(3, 10), 4, 10},
 		"linear huge":          {core.LinearBackoff(math.MaxInt64, math.MaxInt64), 2, math.MaxInt64},
@@ -403,8 +405,11 @@ func TestBackoffExtremes(t *testing.T) {
 		"exponential shrinks":  {core.ExponentialBackoff(hour, 0.5, hour), 2, hour / 2},
 		"exponential constant": {core.ExponentialBackoff(time.Minute, 1, hour), 1000, time.Minute},
 	} {
-		if got := tt.backoff.Delay(tt.attempt); got != tt.want {
-			t.Errorf("%s: %v, want %v", name, got, tt.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if got := tt.backoff.Delay(tt.attempt); got != tt.want {
+				t.Errorf("%v, want %v", got, tt.want)
+			}
+		})
 	}
 }

@@ -77,6 +77,9 @@ func TestRegistryRefuses(t *testing.T) {
 func TestRegistryLists(t *testing.T) {
 	t.Parallel()
 	reg := durable.NewRegistry()
+	if n := len(reg.Activities()) + len(reg.Orchestrations()); n != 0 {
+		t.Errorf("a new registry lists %d names", n)
+	}
 	if err := reg.Add(act("b"), act("a"), orch("p"), orch("o"), orchAt("o", "1.2.0"), orchAt("o", "1.10.0")); err != nil {
 		t.Fatal(err)
 	}

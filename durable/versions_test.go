@@ -60,6 +60,17 @@ func TestVersions(t *testing.T) {
 			want(e, child, "c", "", "2.0.0")
 		})
 	})
+	t.Run("by a policy for one that is not there", func(t *testing.T) {
+		t.Parallel()
+		inBubble(t, func(e *env) {
+			reg := registry(t)
+			if err := reg.SetPolicy("child", durable.Exact("9.0.0")); err != nil {
+				t.Fatal(err)
+			}
+			e.startRegistry(nil, reg)
+			wantFailure(e, begin(e, child, "c", ""), "poison: orchestration c exceeded 11 attempts (max 10)")
+		})
+	})
 	t.Run("a version that is not there", func(t *testing.T) {
 		t.Parallel()
 		inBubble(t, func(e *env) {

@@ -133,6 +133,25 @@ func TestPoison(t *testing.T) {
 	})
 }
 
+// TestIncompatibleAttemptsCount: who may not run an execution never poisons it,
+// but what it gave back was an attempt for those who may.
+func TestIncompatibleAttemptsCount(t *testing.T) {
+	t.Parallel()
+	item := core.OrchestrationItem{History: stored(begun), Messages: []core.WorkItem{late}, AttemptCount: 4}
+	narrow := func(t *Turns) { t.Supported.Min = core.MustParseVersion("0.1.33") }
+	if d, _ := decide(t, narrow, item); d.Abandon == nil || d.Abandon.IgnoreAttempt {
+		t.Errorf("outside the range: %+v", d)
+	}
+	d, _ := decide(t, nil, item)
+	if d.Ack == nil {
+		t.Fatalf("inside the range: %+v", d)
+	}
+	last := d.Ack.HistoryDelta[len(d.Ack.HistoryDelta)-1]
+	if f, ok := last.Data.(core.OrchestrationFailed); !ok || f.Details.Category() != "poison" {
+		t.Errorf("inside the range: %+v", last)
+	}
+}
+
 func TestHistoryWithoutItsStart(t *testing.T) {
 	t.Parallel()
 	d, _ := decide(t, nil, core.OrchestrationItem{OrchestrationName: "o", Version: "1.0.0", History: stored(core.TimerCreated{}), Messages: []core.WorkItem{late}})

@@ -273,17 +273,22 @@ func (p impatient) FetchOrchestrationItem(ctx context.Context, q core.FetchOrche
 }
 
 func TestPollIntervalOfAProviderThatDoesNotWait(t *testing.T) {
-	t.Parallel()
-	inBubble(t, calls(plain("r")), func(b *bench) {
-		b.cfg.Provider = impatient{b.p}
-		b.start()
-		time.Sleep(10*time.Second + 50*time.Millisecond)
-		if n := b.p.count("fetch turn"); n < 190 || n > 210 { // two fetchers, every 100 ms
-			t.Errorf("%d fetches in ten seconds", n)
-		}
-		b.startInstance("i", "o")
-		b.wantOutput("i", "r")
-	})
+	for name, interval := range map[string]time.Duration{"as usual": 100 * time.Millisecond, "slow": time.Second, "fast": 5 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, calls(plain("r")), func(b *bench) {
+				b.cfg.Provider, b.cfg.MinPollInterval = impatient{b.p}, interval
+				b.start()
+				time.Sleep(10*time.Second + interval/2)
+				want := int(2 * 10 * time.Second / interval) // of two fetchers
+				if n := b.p.count("fetch turn"); n < want*95/100 || n > want*105/100+2 {
+					t.Errorf("%d fetches in ten seconds, want %d", n, want)
+				}
+				b.startInstance("i", "o")
+				b.wantOutput("i", "r")
+			})
+		})
+	}
 }
 
 // TestOneSlot: a single slot of each kind is enough for everything.

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,7 +97,14 @@ func TestDecideAbandons(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d, _ := decide(t, tt.change, tt.item)
+			d, log := decide(t, tt.change, tt.item)
+			warned := 0
+			if strings.HasPrefix(name, "pinned ") {
+				warned = 1
+			}
+			if n := log.holds("pinned at an incompatible version"); n != warned {
+				t.Errorf("%d warnings of an incompatible version, want %d", n, warned)
+			}
 			if tt.delay < 0 {
 				if d.Abandon != nil {
 					t.Errorf("abandoned: %+v", d.Abandon)

@@ -79,18 +79,19 @@ func TestMessagesWithoutTheirSchedule(t *testing.T) {
 		messages []core.WorkItem
 		text     string
 	}{
-		"activity, nothing there":      {[]core.WorkItem{done(99, "")}, "no matching schedule for completion id=99"},
-		"timer, nothing there":         {[]core.WorkItem{fired(99)}, "no matching schedule for timer id=99"},
-		"child, nothing there":         {[]core.WorkItem{childDone(99, "")}, "no matching schedule for sub-orchestration id=99"},
-		"activity for a timer":         {[]core.WorkItem{done(3, "")}, "completion kind mismatch for id=3, expected 'timer', got 'activity'"},
-		"activity failure for a timer": {[]core.WorkItem{failed(3, "")}, "completion kind mismatch for id=3, expected 'timer', got 'activity'"},
-		"timer for an activity":        {[]core.WorkItem{fired(2)}, "completion kind mismatch for id=2, expected 'activity', got 'timer'"},
-		"timer for a child":            {[]core.WorkItem{fired(4)}, "completion kind mismatch for id=4, expected 'suborchestration', got 'timer'"},
-		"child for an activity":        {[]core.WorkItem{childDone(2, "")}, "completion kind mismatch for id=2, expected 'activity', got 'suborchestration'"},
-		"child for a timer":            {[]core.WorkItem{childDone(3, "")}, "completion kind mismatch for id=3, expected 'timer', got 'suborchestration'"},
-		"child failure for a timer":    {[]core.WorkItem{childFailed(3, infra)}, "completion kind mismatch for id=3, expected 'timer', got 'suborchestration'"},
-		"the last of several wins":     {[]core.WorkItem{done(98, ""), fired(99)}, "no matching schedule for timer id=99"},
-		"it beats a broken activity":   {[]core.WorkItem{core.ActivityFailedItem{ExecutionID: 1, ID: 2, Details: infra}, fired(99)}, "no matching schedule for timer id=99"},
+		"activity, nothing there":                      {[]core.WorkItem{done(99, "")}, "no matching schedule for completion id=99"},
+		"activity of a later execution, nothing there": {[]core.WorkItem{core.ActivityCompletedItem{Instance: "inst", ExecutionID: 1, ID: 7}}, "no matching schedule for completion id=7"},
+		"timer, nothing there":                         {[]core.WorkItem{fired(99)}, "no matching schedule for timer id=99"},
+		"child, nothing there":                         {[]core.WorkItem{childDone(99, "")}, "no matching schedule for sub-orchestration id=99"},
+		"activity for a timer":                         {[]core.WorkItem{done(3, "")}, "completion kind mismatch for id=3, expected 'timer', got 'activity'"},
+		"activity failure for a timer":                 {[]core.WorkItem{failed(3, "")}, "completion kind mismatch for id=3, expected 'timer', got 'activity'"},
+		"timer for an activity":                        {[]core.WorkItem{fired(2)}, "completion kind mismatch for id=2, expected 'activity', got 'timer'"},
+		"timer for a child":                            {[]core.WorkItem{fired(4)}, "completion kind mismatch for id=4, expected 'suborchestration', got 'timer'"},
+		"child for an activity":                        {[]core.WorkItem{childDone(2, "")}, "completion kind mismatch for id=2, expected 'activity', got 'suborchestration'"},
+		"child for a timer":                            {[]core.WorkItem{childDone(3, "")}, "completion kind mismatch for id=3, expected 'timer', got 'suborchestration'"},
+		"child failure for a timer":                    {[]core.WorkItem{childFailed(3, infra)}, "completion kind mismatch for id=3, expected 'timer', got 'suborchestration'"},
+		"the last of several wins":                     {[]core.WorkItem{done(98, ""), fired(99)}, "no matching schedule for timer id=99"},
+		"it beats a broken activity":                   {[]core.WorkItem{core.ActivityFailedItem{ExecutionID: 1, ID: 2, Details: infra}, fired(99)}, "no matching schedule for timer id=99"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -217,6 +217,7 @@ func checkScript(t *testing.T, seed uint64, stamp string) (result replay.Result,
 		messages := w.batch()
 		out := s.turn(messages...)
 		seen := code.notes
+		s.checkRows(out.Result)
 
 		after := s.history
 		s.history = before
@@ -236,6 +237,46 @@ func checkScript(t *testing.T, seed uint64, stamp string) (result replay.Result,
 		w.take(out)
 	}
 	return replay.Continue, turns
+}
+
+// checkRows checks what holds of every history: ids count up, at most one end,
+// at the end but for what it gives up, and each completion once, after what it
+// completes.
+func (s *sim) checkRows(result replay.Result) {
+	s.t.Helper()
+	schedules, ends := map[uint64]string{}, 0
+	for i, ev := range s.history {
+		if ev.ID != uint64(i+1) {
+			s.t.Fatalf("event %d has id %d", i+1, ev.ID)
+		}
+		completes := ""
+		switch ev.Data.(type) {
+		case core.ActivityScheduled:
+			schedules[ev.ID] = "activity"
+		case core.TimerCreated:
+			schedules[ev.ID] = "timer"
+		case core.SubOrchestrationScheduled:
+			schedules[ev.ID] = "child"
+		case core.ActivityCompleted, core.ActivityFailed:
+			completes = "activity"
+		case core.TimerFired:
+			completes = "timer"
+		case core.SubOrchestrationCompleted, core.SubOrchestrationFailed:
+			completes = "child"
+		}
+		if completes != "" {
+			if schedules[*ev.SourceID] != completes {
+				s.t.Fatalf("%s completes no open %s", show([]core.Event{ev}), completes)
+			}
+			delete(schedules, *ev.SourceID)
+		}
+		if ev.IsTerminal() {
+			ends++
+		}
+	}
+	if want := map[bool]int{true: 0, false: 1}[result == replay.Continue]; ends != want {
+		s.t.Fatalf("%d ends after %v:\n%s", ends, result, strings.Join(show(s.history), "\n"))
+	}
 }
 
 // checkCold replays what is stored of a running execution.
