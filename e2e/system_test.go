@@ -32,9 +32,6 @@ func TestSystemActivities(t *testing.T) {
 			return fmt.Sprint(len(value) > 0, value == back), err
 		}
 	}
-	inBlock := func(ctx *durable.Context, get func(ctx *durable.Context) (string, error)) *durable.Future[string] {
-		return durable.Go(ctx, get)
-	}
 	flows := map[string]flow{
 		"a guid": {code: func(ctx *durable.Context, _ string) (string, error) {
 			id, err := ctx.NewGUID()
@@ -50,10 +47,10 @@ func TestSystemActivities(t *testing.T) {
 		"a guid as an input":   {code: kept((*durable.Context).NewGUID), want: "true true"},
 		"the time as an input": {code: kept(now), want: "true true"},
 		"raced": {code: func(ctx *durable.Context, _ string) (string, error) {
-			return fmt.Sprint(durable.Race(ctx, ctx.Timer(time.Hour), inBlock(ctx, (*durable.Context).NewGUID), inBlock(ctx, (*durable.Context).NewGUID)) > 0), nil
+			return fmt.Sprint(durable.Race(ctx, ctx.Timer(time.Hour), durable.Go(ctx, (*durable.Context).NewGUID), durable.Go(ctx, (*durable.Context).NewGUID)) > 0), nil
 		}, want: "true"},
 		"joined with activities": {code: func(ctx *durable.Context, _ string) (string, error) {
-			out, err := durable.JoinAll(ctx, upcase.Schedule(ctx, "a"), inBlock(ctx, (*durable.Context).NewGUID), inBlock(ctx, now), upcase.Schedule(ctx, "b"))
+			out, err := durable.JoinAll(ctx, upcase.Schedule(ctx, "a"), durable.Go(ctx, (*durable.Context).NewGUID), durable.Go(ctx, now), upcase.Schedule(ctx, "b"))
 			return fmt.Sprint(out[0], len(out[1]), out[3]), err
 		}, want: "A36B"},
 		"after an activity": {code: func(ctx *durable.Context, _ string) (string, error) {
