@@ -56,6 +56,7 @@ const (
 	keyEventID
 	keyExecutionID
 	keyFireAtMs
+	keyFirstAttempt
 	keyHistoryEventCount
 	keyHistorySizeBytes
 	keyID
@@ -108,6 +109,7 @@ var keyNames = [numKeys]string{
 	keyEventID:             "event_id",
 	keyExecutionID:         "execution_id",
 	keyFireAtMs:            "fire_at_ms",
+	keyFirstAttempt:        "first_attempt",
 	keyHistoryEventCount:   "history_event_count",
 	keyHistorySizeBytes:    "history_size_bytes",
 	keyID:                  "id",
@@ -175,6 +177,8 @@ func lookupKey(name []byte) int {
 		k = keyExecutionID
 	case "fire_at_ms":
 		k = keyFireAtMs
+	case "first_attempt":
+		k = keyFirstAttempt
 	case "history_event_count":
 		k = keyHistoryEventCount
 	case "history_size_bytes":

@@ -57,6 +57,9 @@ type ActivityExecuteItem struct {
 	Input     string
 	SessionID *string
 	Tag       *string
+	// FirstAttempt is the ID of the first attempt of a call that is tried again;
+	// nil for that one itself. Only the Go members of the family store it.
+	FirstAttempt *uint64
 }
 
 // ActivityCompletedItem brings an activity's result to its orchestration.

@@ -54,6 +54,7 @@ func writeWorkItem(w *wire.Writer, item WorkItem) error {
 		w.String("input", i.Input)
 		w.StringOrSkip("session_id", i.SessionID)
 		w.StringOrSkip("tag", i.Tag)
+		writeActivityExtras(w, i.FirstAttempt)
 	case ActivityCompletedItem:
 		writeActivityKey(w, i.Instance, i.ExecutionID, i.ID)
 		w.String("result", i.Result)
@@ -149,13 +150,14 @@ func readWorkItem(r *reader) WorkItem {
 		r.body(name, keyInstance, keyExecutionID, keyID, keyName, keyInput, keySessionID, keyTag)
 		return inVariant(r, name, func() WorkItem {
 			return ActivityExecuteItem{
-				Instance:    r.str(keyInstance),
-				ExecutionID: r.uint(keyExecutionID),
-				ID:          r.uint(keyID),
-				Name:        r.str(keyName),
-				Input:       r.str(keyInput),
-				SessionID:   r.optStr(keySessionID),
-				Tag:         r.optStr(keyTag),
+				Instance:     r.str(keyInstance),
+				ExecutionID:  r.uint(keyExecutionID),
+				ID:           r.uint(keyID),
+				Name:         r.str(keyName),
+				Input:        r.str(keyInput),
+				SessionID:    r.optStr(keySessionID),
+				Tag:          r.optStr(keyTag),
+				FirstAttempt: readActivityExtras(r),
 			}
 		})
 	case ItemActivityCompleted:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/duroxide/duroxide-go/core"
 	"github.com/duroxide/duroxide-go/durable/internal/dispatch"
+	"github.com/duroxide/duroxide-go/durable/internal/replay"
 )
 
 // Activity is the handle of an activity: its name with the types of its input
@@ -56,7 +57,7 @@ func (a Activity[In, Out]) Call(ctx *Context, in In, opts ...ActivityOption) (Ou
 		return a.scheduleRetrying(ctx, in, o).awaitWithin(ctx, o.scheduleToClose)
 	}
 	if o.retry != nil {
-		return retry(ctx, *o.retry, func() *Future[Out] { return a.schedule(ctx, in, o) })
+		return retry(ctx, *o.retry, func(first uint64) *Future[Out] { return a.attempt(ctx, first, in, o) })
 	}
 	return a.schedule(ctx, in, o).Await(ctx)
 }
@@ -76,18 +77,30 @@ func (a Activity[In, Out]) Schedule(ctx *Context, in In, opts ...ActivityOption)
 func (a Activity[In, Out]) scheduleRetrying(ctx *Context, in In, o activityConfig) *Future[Out] {
 	if o.retry != nil {
 		return Go(ctx, func(ctx *Context) (Out, error) {
-			return retry(ctx, *o.retry, func() *Future[Out] { return a.schedule(ctx, in, o) })
+			return retry(ctx, *o.retry, func(first uint64) *Future[Out] { return a.attempt(ctx, first, in, o) })
 		})
 	}
 	return a.schedule(ctx, in, o)
 }
 
 func (a Activity[In, Out]) schedule(ctx *Context, in In, o activityConfig) *Future[Out] {
+	return a.attempt(ctx, 0, in, o)
+}
+
+// attempt schedules the activity as a later attempt of the call whose event has the
+// id first; 0 makes it the first one.
+func (a Activity[In, Out]) attempt(ctx *Context, first uint64, in In, o activityConfig) *Future[Out] {
 	text, err := encode(in)
 	if err != nil {
 		return refused[Out](ctx, fmt.Errorf("activity %s: input: %w", a, err))
 	}
-	return newFuture[Out](ctx, ctx.engine.Activity(string(a), text, o.session, o.tag), func(id uint64, d core.ErrorDetails) error {
+	var f *replay.Future
+	if first == 0 {
+		f = ctx.engine.Activity(string(a), text, o.session, o.tag)
+	} else {
+		f = ctx.engine.ActivityAgain(first, string(a), text, o.session, o.tag)
+	}
+	return newFuture[Out](ctx, f, func(id uint64, d core.ErrorDetails) error {
 		return &ActivityError{Name: string(a), EventID: id, Details: d}
 	})
 }
@@ -134,16 +147,18 @@ type ActivityInfo struct {
 	// ActivityID is the id of the scheduling event.
 	ActivityID uint64
 	Name       string
-	// Attempt counts the deliveries of this call, from 1. The attempts of a
-	// [RetryPolicy] are calls of their own.
+	// Attempt counts the deliveries of this attempt, from 1: it grows when a
+	// worker dies. The attempts of a [RetryPolicy] are told apart by ActivityID.
 	Attempt uint32
 	// SessionID and Tag are nil for none.
 	SessionID *string
 	Tag       *string
-	// IdempotencyKey is the same for every delivery of this call and different
-	// for every other call. The attempts of a [RetryPolicy] are other calls: an
-	// activity that may have acted although it returned an error needs a key
-	// from its input, such as the order's id.
+	// IdempotencyKey is the same for every delivery and every attempt of this
+	// call, also those of a [RetryPolicy], and different for every other call,
+	// such as one of a loop or of the next execution. It is instance id,
+	// execution id and the ActivityID of the first attempt, separated by
+	// slashes. (The attempts that an orchestration in Rust makes are calls of
+	// their own.)
 	IdempotencyKey string
 }
 
@@ -173,6 +188,10 @@ func taskOf(ctx context.Context, caller string) running {
 // activity's context.
 func Info(ctx context.Context) ActivityInfo {
 	task := taskOf(ctx, "Info")
+	first := task.ID
+	if task.FirstAttempt != nil {
+		first = *task.FirstAttempt
+	}
 	return ActivityInfo{
 		InstanceID:     task.Instance,
 		ExecutionID:    task.ExecutionID,
@@ -181,7 +200,7 @@ func Info(ctx context.Context) ActivityInfo {
 		Attempt:        task.Attempt,
 		SessionID:      task.SessionID,
 		Tag:            task.Tag,
-		IdempotencyKey: fmt.Sprintf("%s/%d/%d", task.Instance, task.ExecutionID, task.ID),
+		IdempotencyKey: fmt.Sprintf("%s/%d/%d", task.Instance, task.ExecutionID, first),
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 // [Retry]. The zero value is the default: 3 attempts, exponential back-off from
 // 100 ms, doubling, at most 30 s, no time-out.
 //
-// Each attempt is recorded as a call of its own, and has its own
-// [ActivityInfo.IdempotencyKey].
+// Each attempt is recorded as an activity of its own; all of them have the
+// [ActivityInfo.IdempotencyKey] of the first.
 type RetryPolicy struct {
 	// MaxAttempts bounds the attempts, the first included; 0 means 3.
 	MaxAttempts int
@@ -32,7 +32,7 @@ type RetryPolicy struct {
 }
 
 // retry runs the attempts in the family's order of events (runtime 1.15).
-func retry[Out any](ctx *Context, p RetryPolicy, attempt func() *Future[Out]) (Out, error) {
+func retry[Out any](ctx *Context, p RetryPolicy, attempt func(first uint64) *Future[Out]) (Out, error) {
 	attempts := p.MaxAttempts
 	if attempts == 0 {
 		attempts = 3
@@ -41,12 +41,16 @@ func retry[Out any](ctx *Context, p RetryPolicy, attempt func() *Future[Out]) (O
 	if p.Backoff != nil {
 		backoff = *p.Backoff
 	}
+	first := uint64(0)
 	for n := 1; ; n++ {
-		f := attempt()
+		f := attempt(first)
 		out, err := f.awaitWithin(ctx, p.Timeout)
 		var failed *ActivityError
 		if !errors.As(err, &failed) || n >= attempts {
 			return out, err // also what another attempt cannot cure
+		}
+		if n == 1 {
+			first = failed.EventID
 		}
 		delay := p.jittered(backoff.Delay(uint32(n)), ctx, failed.EventID)
 		ctx.Logger().Warn("activity attempt failed: trying again", "attempt", n, "max_attempts", attempts, "error", err, "retry_in", delay)

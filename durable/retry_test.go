@@ -112,6 +112,40 @@ func TestRetryLeavesOtherErrorsAlone(t *testing.T) {
 	})
 }
 
+// TestRetryKeepsTheKey: what an attempt may have done before it failed, the next
+// one finds under the same key.
+func TestRetryKeepsTheKey(t *testing.T) {
+	const pay = durable.Activity[string, string]("pay")
+	policy := durable.Retry(durable.RetryPolicy{MaxAttempts: 4})
+	for name, warm := range map[string]int{"warm": 0, "cold": -1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, func(e *env) {
+				keys := make(chan string, 20)
+				e.start(&durable.Options{WarmInstances: warm}, append(code(func(ctx *durable.Context, _ string) (string, error) {
+					_, first := pay.Call(ctx, "", policy)
+					_, second := pay.Schedule(ctx, "", policy, durable.ScheduleToClose(time.Hour)).Await(ctx)
+					return fmt.Sprint(first != nil, second != nil), nil
+				}), pay.With(func(ctx context.Context, _ string) (string, error) {
+					keys <- durable.Info(ctx).IdempotencyKey
+					return "", errors.New("no answer")
+				}))...)
+				wantRun(e, begin(e, main, "i", ""), "true true")
+				close(keys)
+				var got []string
+				for key := range keys {
+					got = append(got, key)
+				}
+				// 2, then a timer with its firing between two attempts; then the deadline.
+				a, b := "i/1/2", got[len(got)-1]
+				if diff := cmp.Diff([]string{a, a, a, a, b, b, b, b}, got); diff != "" || a == b {
+					t.Errorf("keys (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
 func TestRetryOnASession(t *testing.T) {
 	t.Parallel()
 	inBubble(t, func(e *env) {

@@ -41,6 +41,12 @@ var gapCases = inCategory("gaps",
 		run:      gapFutureTimer,
 	},
 	Case{
+		Name:     "TestGapEveryField",
+		Rule:     "Messages and activities come as they were sent, with what only some members of the family know of.",
+		Contract: "2.1, 2.4",
+		run:      gapEveryField,
+	},
+	Case{
 		Name:     "TestGapOrphansDoNotStarve",
 		Rule:     "Messages for an instance that does not exist do not hold up those of another.",
 		Contract: "5.10",
@@ -167,6 +173,22 @@ func gapFutureTimer(t *trial) {
 	w.close()
 	t.sleepPast(delay)
 	t.wantMessages(t.turn(id), timer)
+}
+
+func gapEveryField(t *trial) {
+	const id, note = "full", "a \"note\" with <&> and \u2028 é 🙂"
+	first := start(id)
+	first.Input, first.RequestID = note, ptr("request")
+	first.ParentInstance, first.ParentID, first.ParentExecutionID = ptr("parent"), ptr(uint64(7)), ptr(uint64(3))
+	message := queued(id, note)
+	t.enqueue(first, message)
+	turn := t.turn(id)
+	t.wantMessages(turn, first, message)
+
+	again := activity(id, 4)
+	again.Input, again.FirstAttempt, again.Tag = note, ptr(uint64(2)), ptr("gpu")
+	t.ack(turn, ack{events: []core.Event{started(id, 1)}, work: []core.WorkItem{again}, meta: named("TestOrch", "1.0.0")})
+	wantEqual[core.WorkItem](t, "activity", t.work(4, take{tags: tags("gpu")}).Item, again)
 }
 
 func gapOrphansDoNotStarve(t *trial) {

@@ -51,6 +51,24 @@ var gapMutants = []mutant{
 			}
 		}),
 	})},
+	{"the first attempt of an activity is forgotten", "TestGapEveryField", still(broken{
+		fetchWork: onWork(func(item *core.LockedWorkItem) {
+			if a, ok := item.Item.(core.ActivityExecuteItem); ok {
+				a.FirstAttempt = nil
+				item.Item = a
+			}
+		}),
+	})},
+	{"the request of a start is forgotten", "TestGapEveryField", still(broken{
+		fetchTurn: onTurn(func(item *core.OrchestrationItem) {
+			for i, m := range item.Messages {
+				if s, ok := m.(core.StartOrchestrationItem); ok {
+					s.RequestID = nil
+					item.Messages[i] = s
+				}
+			}
+		}),
+	})},
 	{"messages for nobody hold up all others", "TestGapOrphansDoNotStarve", still(broken{
 		fetchTurn: func(p core.Provider, ctx context.Context, a fetchTurnParams) (*core.OrchestrationItem, error) {
 			item, err := p.FetchOrchestrationItem(ctx, a)

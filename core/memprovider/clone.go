@@ -92,7 +92,7 @@ func cloneItem(item core.WorkItem) (core.WorkItem, error) {
 		d.InitialCustomStatus = clonePtr(d.InitialCustomStatus)
 		return d, nil
 	case core.ActivityExecuteItem:
-		d.SessionID, d.Tag = clonePtr(d.SessionID), clonePtr(d.Tag)
+		d.SessionID, d.Tag, d.FirstAttempt = clonePtr(d.SessionID), clonePtr(d.Tag), clonePtr(d.FirstAttempt)
 		return d, nil
 	case core.ActivityFailedItem:
 		d.Details, err = cloneDetails(d.Details)

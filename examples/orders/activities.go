@@ -87,7 +87,7 @@ func call[In, Out any](s services, fn func(context.Context, In) (Out, error)) fu
 	return func(ctx context.Context, in In) (out Out, err error) {
 		info := durable.Info(ctx)
 		err = s.Ledger.Deliver(ctx, Delivery{
-			Key: info.IdempotencyKey, Instance: info.InstanceID, Activity: info.Name, Attempt: info.Attempt, Worker: s.Worker,
+			Key: key(ctx), Instance: info.InstanceID, Activity: info.Name, Attempt: info.Attempt, Worker: s.Worker,
 		})
 		if err != nil {
 			return out, err
@@ -117,11 +117,20 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// record writes what was done under the key of this call. Another delivery of
-// the same call gets what the first one wrote.
+// key names one attempt of one call, which history records as an activity of its
+// own: the ledger is compared with history, and its payment service may answer
+// each attempt differently. A real service is given [durable.ActivityInfo]'s
+// IdempotencyKey, which the attempts of one call share.
+func key(ctx context.Context) string {
+	info := durable.Info(ctx)
+	return fmt.Sprintf("%s/%d/%d", info.InstanceID, info.ExecutionID, info.ActivityID)
+}
+
+// record writes what was done under the key of this attempt. Another delivery of
+// it gets what the first one wrote.
 func (s services) record(ctx context.Context, order string, kind Kind, detail string, amount Cents) (Entry, error) {
 	return s.Ledger.Record(ctx, Entry{
-		Key: durable.Info(ctx).IdempotencyKey, Order: order, Kind: kind, Detail: detail, Amount: amount, Worker: s.Worker,
+		Key: key(ctx), Order: order, Kind: kind, Detail: detail, Amount: amount, Worker: s.Worker,
 	})
 }
 
@@ -160,7 +169,7 @@ const timedOut = "the payment service timed out"
 // charge asks the payment service. What it answers depends on the card, and
 // for some cards on how often it was asked before.
 func (s services) charge(ctx context.Context, p Payment) (Receipt, error) {
-	entry, ok, err := s.Ledger.Find(ctx, durable.Info(ctx).IdempotencyKey)
+	entry, ok, err := s.Ledger.Find(ctx, key(ctx))
 	if err != nil {
 		return Receipt{}, err
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // Ledger is what the shop's services keep for themselves, apart from any
-// history: what was done, each under the idempotency key of the call that did
+// history: what was done, each under the idempotency key of the attempt that did
 // it. So a call that is delivered twice acts once, and everything can be
 // checked afterwards. It is safe for concurrent use.
 type Ledger interface {
@@ -40,7 +40,7 @@ const (
 
 // Entry is one thing that was done.
 type Entry struct {
-	// Key is the idempotency key of the activity call.
+	// Key is the idempotency key of the attempt.
 	Key   string
 	Order string
 	Kind  Kind
@@ -60,7 +60,7 @@ func (e Entry) Same(other Entry) bool {
 
 // Delivery is one hand-over of an activity to a worker.
 type Delivery struct {
-	// Key is the idempotency key: the same for all deliveries of one call.
+	// Key is the idempotency key: the same for all deliveries of one attempt.
 	Key      string
 	Instance string
 	Activity string

@@ -34,8 +34,8 @@ func runCheckout(ctx *durable.Context, o Order) (string, error) {
 }
 
 // payments is where the activities get what they need. A real one calls a
-// payment service, with the order's id as the idempotency key: that is the same
-// for all attempts.
+// payment service and passes it [durable.ActivityInfo]'s IdempotencyKey, which is
+// the same for all attempts.
 type payments struct{ currency string }
 
 func (p payments) charge(_ context.Context, o Order) (string, error) {

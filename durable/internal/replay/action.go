@@ -16,6 +16,8 @@ type action struct {
 	future *Future
 	// version is the version asked for, of a child or detached start.
 	version *string
+	// firstAttempt is the first attempt's id, of an activity that is tried again.
+	firstAttempt *uint64
 	// setter identifies a KeyValueSet, so that its recorded time can be taken over.
 	setter uint64
 	// site is where user code asked for it; empty unless sites are asked for.

@@ -30,19 +30,19 @@ func (c *Context) check() {
 	}
 }
 
-func (c *Context) schedule(kind scheduleKind, data core.EventData, version *string) *Future {
-	f := c.scheduleOwnerless(kind, data, version)
+func (c *Context) schedule(kind scheduleKind, a action) *Future {
+	f := c.scheduleOwnerless(kind, a)
 	c.co.keep(f)
 	return f
 }
 
 // scheduleOwnerless makes a future that is not given up when its coroutine ends.
-func (c *Context) scheduleOwnerless(kind scheduleKind, data core.EventData, version *string) *Future {
+func (c *Context) scheduleOwnerless(kind scheduleKind, a action) *Future {
 	c.check()
 	c.x.scheduled++
-	f := &Future{x: c.x, kind: kind, seq: c.x.scheduled}
-	c.x.emit(action{data: data, future: f, version: version})
-	return f
+	a.future = &Future{x: c.x, kind: kind, seq: c.x.scheduled}
+	c.x.emit(a)
+	return a.future
 }
 
 // Refuse returns a future that is born with an error and schedules nothing.
@@ -53,23 +53,32 @@ func (c *Context) Refuse(err error) *Future {
 
 // Activity schedules an activity. Session and tag may be nil.
 func (c *Context) Activity(name, input string, session, tag *string) *Future {
-	return c.schedule(activitySchedule, core.ActivityScheduled{Name: name, Input: input, SessionID: session, Tag: tag}, nil)
+	return c.schedule(activitySchedule, action{data: core.ActivityScheduled{Name: name, Input: input, SessionID: session, Tag: tag}})
+}
+
+// ActivityAgain schedules an activity as a later attempt of the one whose event has
+// the id first.
+func (c *Context) ActivityAgain(first uint64, name, input string, session, tag *string) *Future {
+	return c.schedule(activitySchedule, action{
+		data:         core.ActivityScheduled{Name: name, Input: input, SessionID: session, Tag: tag},
+		firstAttempt: &first,
+	})
 }
 
 // Timer schedules a timer. A negative d counts as zero.
 func (c *Context) Timer(d time.Duration) *Future {
 	fireAt := core.Milliseconds(c.x.t.in.Now()) + uint64(max(d, 0).Milliseconds())
-	return c.schedule(timerSchedule, core.TimerCreated{FireAtMs: fireAt}, nil)
+	return c.schedule(timerSchedule, action{data: core.TimerCreated{FireAtMs: fireAt}})
 }
 
 // Wait subscribes to the next external event of that name.
 func (c *Context) Wait(name string) *Future {
-	return c.schedule(waitSchedule, core.ExternalSubscribed{Name: name}, nil)
+	return c.schedule(waitSchedule, action{data: core.ExternalSubscribed{Name: name}})
 }
 
 // Dequeue subscribes to the next unread message of that queue.
 func (c *Context) Dequeue(queue string) *Future {
-	return c.schedule(queueSchedule, core.QueueSubscribed{Name: queue}, nil)
+	return c.schedule(queueSchedule, action{data: core.QueueSubscribed{Name: queue}})
 }
 
 // CancelRequested subscribes to the queue of requests to cancel, once for the
@@ -77,7 +86,7 @@ func (c *Context) Dequeue(queue string) *Future {
 func (c *Context) CancelRequested() *Future {
 	c.check()
 	if f := c.x.cancelRequested; f == nil || f.dropped {
-		c.x.cancelRequested = c.scheduleOwnerless(queueSchedule, core.QueueSubscribed{Name: CancelQueue}, nil)
+		c.x.cancelRequested = c.scheduleOwnerless(queueSchedule, action{data: core.QueueSubscribed{Name: CancelQueue}})
 	}
 	return c.x.cancelRequested
 }
@@ -91,7 +100,7 @@ func (c *Context) Child(name, id, input string, version *string) *Future {
 	if core.IsAutoChildID(id) {
 		return c.Refuse(fmt.Errorf("sub-orchestration instance id '%s' starts with the reserved marker 'sub::', which the runtime uses to mark auto-generated child ids; use an id that does not begin with it", id))
 	}
-	return c.schedule(childSchedule, core.SubOrchestrationScheduled{Name: name, Instance: id, Input: input}, version)
+	return c.schedule(childSchedule, action{data: core.SubOrchestrationScheduled{Name: name, Instance: id, Input: input}, version: version})
 }
 
 // Detached starts an orchestration that nobody waits for. A reserved id

@@ -53,7 +53,7 @@ func (t *turn) sendAll(out *Output) {
 		case core.ActivityScheduled:
 			out.WorkerItems = append(out.WorkerItems, core.ActivityExecuteItem{
 				Instance: t.in.Instance, ExecutionID: t.in.Execution, ID: a.id,
-				Name: d.Name, Input: d.Input, SessionID: d.SessionID, Tag: d.Tag,
+				Name: d.Name, Input: d.Input, SessionID: d.SessionID, Tag: d.Tag, FirstAttempt: a.firstAttempt,
 			})
 		case core.TimerCreated:
 			out.OrchestratorItems = append(out.OrchestratorItems, core.TimerFiredItem{

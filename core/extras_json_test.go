@@ -34,6 +34,20 @@ func TestRequestIDOnTheWire(t *testing.T) {
 	}
 }
 
+// TestFirstAttemptOnTheWire: like the request id.
+func TestFirstAttemptOnTheWire(t *testing.T) {
+	t.Parallel()
+	item := core.ActivityExecuteItem{Instance: "i", ExecutionID: 1, ID: 4, Name: "a", Input: "x", FirstAttempt: new(uint64(2))}
+	const want = `{"ActivityExecute":{"instance":"i","execution_id":1,"id":4,"name":"a","input":"x","dxgo":{"first_attempt":2}}}`
+	text, err := core.EncodeWorkItem(item)
+	if err != nil || string(text) != want {
+		t.Errorf("%s, %v; want %s", text, err, want)
+	}
+	if back, err := core.DecodeWorkItem(text); err != nil || !reflect.DeepEqual(core.WorkItem(item), back) {
+		t.Errorf("%+v, %v", back, err)
+	}
+}
+
 // TestStartExtrasOfTheFuture: what a newer member adds is ignored.
 func TestStartExtrasOfTheFuture(t *testing.T) {
 	t.Parallel()
