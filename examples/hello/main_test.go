@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/duroxide/duroxide-go/durable"
+	"github.com/duroxide/duroxide-go/durable/durabletest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -20,6 +23,29 @@ func TestRun(t *testing.T) {
 	if !strings.HasPrefix(out.String(), "Hello, Ada! It is ") {
 		t.Errorf("output %q", out.String())
 	}
+}
+
+// The history is the one that docs/guide.md shows.
+func TestHistory(t *testing.T) {
+	reg := durable.NewRegistry()
+	if err := reg.Add(greet.With(makeGreeting), hello.With(sayHello)); err != nil {
+		t.Fatal(err)
+	}
+	durabletest.Run(t, reg, nil, func(t *testing.T, env *durabletest.Env) {
+		if _, err := durabletest.Call(env, hello, "hello-1", "Ada"); err != nil {
+			t.Error(err)
+		}
+		if diff := env.History("hello-1").Diff(`
+			1 OrchestrationStarted hello: Ada
+			2 ActivityScheduled greet: Ada
+			3 ActivityCompleted greet of 2: Hello, Ada!
+			4 TimerCreated
+			5 TimerFired of 4
+			6 OrchestrationCompleted: Hello, Ada! It is Saturday.
+		`); diff != "" {
+			t.Errorf("history (-want +got):\n%s", diff)
+		}
+	})
 }
 
 // What imports only durable and core links nothing from outside.
