@@ -20,6 +20,8 @@
 // [Context] gives it. Everything that touches the world is an [Activity], which
 // runs at least once, in any process that shares the store.
 //
+// docs/guide.md teaches it from here to changing code that runs.
+//
 // The command durablevet of durable/vet reports code that is not deterministic,
 // and package durabletest tests orchestrations, also against the histories of
 // instances that a release must not break.

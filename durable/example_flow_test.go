@@ -19,8 +19,12 @@ func serve(ctx context.Context, code ...durable.Registration) (*durable.Client, 
 	if err := reg.Add(code...); err != nil {
 		panic(err)
 	}
+	return serveWith(ctx, reg, nil)
+}
+
+func serveWith(ctx context.Context, reg *durable.Registry, o *durable.Options) (*durable.Client, func()) {
 	provider := memprovider.New(nil)
-	rt, err := durable.NewRuntime(provider, reg, nil)
+	rt, err := durable.NewRuntime(provider, reg, o)
 	if err != nil {
 		panic(err)
 	}
