@@ -35,13 +35,32 @@ type Task struct {
 type ActivityHandler func(ctx context.Context, task Task) (string, error)
 
 func (d *Dispatcher) fetchActivity() (func(), error) {
-	locked, err := d.cfg.Provider.FetchWorkItem(d.fetching, core.FetchWorkItemParams{
+	session, full := d.sessions.fetchConfig()
+	ctx := d.fetching
+	if full != nil {
+		// Without room for a session the fetch waits for less than there is. It
+		// begins again as soon as there is room.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		defer cancel()
+		d.loops.Go(func() {
+			select {
+			case <-full:
+				cancel()
+			case <-ctx.Done():
+			}
+		})
+	}
+	locked, err := d.cfg.Provider.FetchWorkItem(ctx, core.FetchWorkItemParams{
 		LockTimeout: d.cfg.ActivityLock,
 		PollTimeout: d.cfg.PollTimeout,
-		Session:     d.sessions.fetchConfig(),
+		Session:     session,
 		Tags:        d.cfg.Tags,
 	})
 	if locked == nil || err != nil {
+		if ctx.Err() != nil && d.fetching.Err() == nil {
+			return nil, nil
+		}
 		return nil, err
 	}
 	return func() { d.activity(locked) }, nil

@@ -25,6 +25,9 @@ type sessionTracker struct {
 	mu  sync.Mutex
 	// inFlight holds a session while at least one of its activities runs.
 	inFlight map[string]int
+	// full is closed when there is room for a further session again; nil while
+	// nobody waits for that.
+	full chan struct{}
 }
 
 func newSessionTracker(cfg SessionConfig) *sessionTracker {
@@ -32,14 +35,21 @@ func newSessionTracker(cfg SessionConfig) *sessionTracker {
 }
 
 // fetchConfig returns nil when no further session may be claimed, so that only
-// work without one is fetched.
-func (s *sessionTracker) fetchConfig() *core.SessionFetchConfig {
+// work without one is fetched. Then full is closed as soon as one may; it is nil
+// if that never comes.
+func (s *sessionTracker) fetchConfig() (cfg *core.SessionFetchConfig, full <-chan struct{}) {
+	if s.cfg.Owner == "" {
+		return nil, nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cfg.Owner == "" || len(s.inFlight) >= s.cfg.Max {
-		return nil
+	if len(s.inFlight) < s.cfg.Max {
+		return &core.SessionFetchConfig{OwnerID: s.cfg.Owner, LockTimeout: s.cfg.Lock}, nil
 	}
-	return &core.SessionFetchConfig{OwnerID: s.cfg.Owner, LockTimeout: s.cfg.Lock}
+	if s.full == nil {
+		s.full = make(chan struct{})
+	}
+	return nil, s.full
 }
 
 // enter counts an activity in and reports whether the limit allows it; several
@@ -65,6 +75,10 @@ func (s *sessionTracker) leave(session *string) {
 	defer s.mu.Unlock()
 	if s.inFlight[*session]--; s.inFlight[*session] <= 0 {
 		delete(s.inFlight, *session)
+		if s.full != nil {
+			close(s.full)
+			s.full = nil
+		}
 	}
 }
 

@@ -22,8 +22,14 @@ func TestSessionTracker(t *testing.T) {
 			t.Errorf("%s: %v, want %v", what, got, want)
 		}
 	}
-	claims := func() bool { return s.fetchConfig() != nil }
-	if cfg := *s.fetchConfig(); cfg != (core.SessionFetchConfig{OwnerID: "me", LockTimeout: time.Minute}) {
+	claims := func() bool {
+		cfg, full := s.fetchConfig()
+		if (cfg == nil) == (full == nil) {
+			t.Errorf("fetches with %+v, full %v", cfg, full)
+		}
+		return cfg != nil
+	}
+	if cfg, _ := s.fetchConfig(); *cfg != (core.SessionFetchConfig{OwnerID: "me", LockTimeout: time.Minute}) {
 		t.Errorf("fetches with %+v", cfg)
 	}
 	step("no session", s.enter(nil), true)
@@ -37,7 +43,14 @@ func TestSessionTracker(t *testing.T) {
 	s.leave(&a)
 	s.leave(&a)
 	step("still one of the first", s.enter(&c), false)
+	step("claims at the limit, still", claims(), false)
+	_, full := s.fetchConfig()
 	s.leave(&a)
+	select {
+	case <-full:
+	default:
+		t.Error("who waits for room is not told")
+	}
 	step("now there is room", claims(), true)
 	step("third, again", s.enter(&c), true)
 	s.leave(nil)
@@ -46,7 +59,8 @@ func TestSessionTracker(t *testing.T) {
 	if len(s.inFlight) != 0 {
 		t.Errorf("left: %v", s.inFlight)
 	}
-	step("without an owner", newSessionTracker(SessionConfig{Max: 2}).fetchConfig() != nil, false)
+	cfg, full := newSessionTracker(SessionConfig{Max: 2}).fetchConfig()
+	step("without an owner", cfg != nil || full != nil, false)
 }
 
 func TestSessionTrackerConcurrently(t *testing.T) {
@@ -96,11 +110,15 @@ func TestSessionLimit(t *testing.T) {
 	inBubble(t, c, func(b *bench) {
 		b.start()
 		ids := []string{"s1", "s2", "s3", "s4"}
+		began := time.Now()
 		for _, id := range ids {
 			b.startInstance(id, "o")
 		}
 		for _, id := range ids {
 			b.wantOutput(id, "ok")
+		}
+		if took := time.Since(began); took > 22*time.Second { // a fetch waits for 30 s
+			t.Errorf("two times two of 10 s took %v", took)
 		}
 		mu.Lock()
 		defer mu.Unlock()
