@@ -52,10 +52,16 @@ type flow struct {
 // that of its orchestration and its only instance.
 func (s *store) runFlows(t *testing.T, flows map[string]flow, more ...durable.Registration) {
 	t.Helper()
+	s.runFlowsWith(t, nil, flows, more...)
+}
+
+// runFlowsWith is runFlows on a runtime with options.
+func (s *store) runFlowsWith(t *testing.T, o *durable.Options, flows map[string]flow, more ...durable.Registration) {
+	t.Helper()
 	for name, f := range flows {
 		more = append(more, durable.Orchestration[string, string](name).With(f.code))
 	}
-	runOn(t, s.p, nil, more...)
+	runOn(t, s.p, o, more...)
 	for name, f := range flows {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
