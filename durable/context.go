@@ -73,7 +73,7 @@ func (c *Context) Now() time.Time { return c.engine.Now() }
 //	work := Convert.Schedule(ctx, in)
 //	if durable.Race(ctx, work, ctx.CancelRequested()) == 1 {
 //		_, err := RemoveParts.Call(ctx, in)
-//		return "", errors.Join(durable.ErrCancelled, err)
+//		return "cancelled", err
 //	}
 //
 // All calls of one execution share one future, until it is given up, as by losing
