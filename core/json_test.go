@@ -26,6 +26,7 @@ func TestDecodeErrorNamesFieldAndRule(t *testing.T) {
 	}{
 		{events, `{`, "", "byte 1: unexpected end, want a key"},
 		{events, `{` + commonKeys + `}`, "type", "missing"},
+		{events, `{"event_id":1,"source_event_id":null,"instance_id":"i","execution_id":1,"timestamp_ms":5,"type":"OrchestrationCompleted","output":""}`, "duroxide_version", "missing"},
 		{events, `{` + commonKeys + `,"type":"FutureEvent"}`, "type", `unknown variant "FutureEvent"`},
 		{events, `{` + commonKeys + `,"type":null}`, "type", "want a string, not null"},
 		{events, `{` + commonKeys + `,"type":"TimerFired","fire_at_ms":1e3}`, "fire_at_ms", "want an unsigned 64-bit integer"},
