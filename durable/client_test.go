@@ -33,6 +33,9 @@ func TestStartRefusesIDs(t *testing.T) {
 			t.Parallel()
 			withRuntime(t, code(echo), func(e *env) {
 				run, err := main.Start(e.ctx, e.client, tt.id, "in")
+				if _, exact := main.Version("1.0.0").Start(e.ctx, e.client, tt.id, "in"); errors.Is(exact, durable.ErrInvalidInput) == tt.good {
+					t.Errorf("at an exact version: %v", exact)
+				}
 				if !tt.good {
 					if !errors.Is(err, durable.ErrInvalidInput) {
 						t.Errorf("%v, want ErrInvalidInput", err)

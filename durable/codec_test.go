@@ -248,6 +248,9 @@ func TestUnregisteredBackoff(t *testing.T) {
 	if d := unregisteredBackoff(time.Second, time.Hour)(1000); d != 64*time.Second {
 		t.Errorf("it doubles six times at most: %v", d)
 	}
+	if f := unregisteredBackoff(10*time.Millisecond, 25*time.Millisecond); f(1) != 10*time.Millisecond || f(2) != 20*time.Millisecond || f(3) != 25*time.Millisecond {
+		t.Errorf("10 ms up to 25 ms: %v %v %v", f(1), f(2), f(3))
+	}
 }
 
 func TestSystemActivityInputs(t *testing.T) {

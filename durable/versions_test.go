@@ -54,6 +54,7 @@ func TestVersions(t *testing.T) {
 			}
 			e.startRegistry(nil, reg)
 			want(e, main, "i", "", "1.5.0 1.0.0 1.5.0")
+			want(e, child, "pinned", "", "1.5.0")
 			if err := reg.SetPolicy("child", durable.Latest); err != nil { // while running
 				t.Fatal(err)
 			}
@@ -82,6 +83,20 @@ func TestVersions(t *testing.T) {
 			wantFailure(e, run, "poison: orchestration c exceeded 11 attempts (max 10)")
 			if _, err := child.Version("nine").Start(e.ctx, e.client, "d", ""); !errors.Is(err, durable.ErrInvalidInput) {
 				t.Errorf("start of version nine: %v", err)
+			}
+		})
+	})
+	t.Run("a continue as new at a version that is not there", func(t *testing.T) {
+		t.Parallel()
+		withRuntime(t, append(code(func(ctx *durable.Context, _ string) (string, error) {
+			_, err := child.Call(ctx, "")
+			return "caught", err
+		}), child.With(func(*durable.Context, string) (string, error) { return "", child.Version("9.0.0").ContinueAsNew("") })), func(e *env) {
+			const text = "poison: orchestration i::sub::2 exceeded 11 attempts (max 10)"
+			wantFailure(e, begin(e, main, "i", ""), text)
+			wantFailure(e, child.Run(e.client, "i::sub::2"), text)
+			if events := e.events("i::sub::2"); len(events) != 2 {
+				t.Errorf("the second execution has %v", events)
 			}
 		})
 	})

@@ -71,6 +71,20 @@ func TestPoison(t *testing.T) {
 				ParentInstance: child.ParentInstance, ParentID: child.ParentID, ParentExecutionID: child.ParentExecutionID,
 			}}, failedRow(2, 4)}, true, false,
 		},
+		"a successor whose messages waited too long": {
+			core.OrchestrationItem{ExecutionID: 3, Version: "1.0.0", History: stored(child, again), Messages: []core.WorkItem{late, next}},
+			[]row{{1, 4, core.OrchestrationStarted{
+				Name: "o", Version: "1.0.0", Input: "next", CarryForwardEvents: next.CarryForwardEvents,
+				ParentInstance: child.ParentInstance, ParentID: child.ParentID, ParentExecutionID: child.ParentExecutionID,
+			}}, failedRow(2, 4)}, true, false,
+		},
+		"a successor whose start never came, and another parent's start": {
+			core.OrchestrationItem{ExecutionID: 3, Version: "1.0.0", History: stored(child, again), Messages: []core.WorkItem{fromParent("q", 9, new(uint64(8)))}},
+			[]row{{1, 4, core.OrchestrationStarted{
+				Name: "o", Version: "1.0.0", Input: "next",
+				ParentInstance: child.ParentInstance, ParentID: child.ParentID, ParentExecutionID: child.ParentExecutionID,
+			}}, failedRow(2, 4)}, true, false,
+		},
 		"an ended execution": {core.OrchestrationItem{History: stored(begun, ended), Messages: []core.WorkItem{late}}, nil, false, true},
 	}
 	for name, tt := range tests {

@@ -1,6 +1,7 @@
 package dispatch
 
 import (
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -84,6 +85,7 @@ func TestDecideAbandons(t *testing.T) {
 		"a stamp that cannot be read is taken": {nil, core.OrchestrationItem{History: odd, Messages: []core.WorkItem{late}}, -1, false},
 		"history that cannot be decoded":       {nil, core.OrchestrationItem{HistoryError: "bad row", Messages: []core.WorkItem{late}}, time.Second, false},
 		"waits for its successor":              {nil, core.OrchestrationItem{History: stored(begun, again), Messages: []core.WorkItem{late}, AttemptCount: 2}, 2 * time.Second, false},
+		"waits, though all is for who is over": {nil, core.OrchestrationItem{History: stored(begun, again), Messages: []core.WorkItem{core.TimerFiredItem{Instance: "i", ExecutionID: 1, ID: 9}}}, time.Second, false},
 		"the successor is there":               {nil, core.OrchestrationItem{History: stored(begun, again), Messages: []core.WorkItem{late, goOn}}, -1, false},
 		"failed after continuing, as once was": {nil, core.OrchestrationItem{History: stored(begun, again, endedBad), Messages: []core.WorkItem{late}}, -1, false},
 		"name not registered":                  {nil, core.OrchestrationItem{Messages: []core.WorkItem{core.StartOrchestrationItem{Instance: "i", Orchestration: "p"}}, AttemptCount: 3}, 3 * time.Second, false},
@@ -180,6 +182,54 @@ func TestDecideStarts(t *testing.T) {
 			}
 			if diff := cmp.Diff(tt.started, d.Ack.HistoryDelta[0].Data); diff != "" {
 				t.Errorf("start (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestDecideGoesOn: without a start in the batch, what the code is and what it is
+// told come from the history.
+func TestDecideGoesOn(t *testing.T) {
+	describe := func(version string) replay.Handler {
+		return func(c *replay.Context, in string) (string, error) {
+			f := c.Wait("e")
+			c.Block(f.Ready)
+			parent := "nobody"
+			if p := c.ParentInstance(); p != nil {
+				parent = *p
+			}
+			return fmt.Sprint(version, " ", c.Version(), " ", c.Name(), " of ", parent, ", execution ", c.Execution(), ", ", in), nil
+		}
+	}
+	both := code{orchestrations: map[string]replay.Handler{"o": describe("1.0.0"), "o@2.0.0": describe("2.0.0")}}
+	parent, parentID := "p", uint64(3)
+	tests := map[string]struct {
+		started   core.OrchestrationStarted
+		execution uint64
+		want      string
+	}{
+		"with its version":      {core.OrchestrationStarted{Name: "o", Version: "2.0.0", Input: "in"}, 1, "2.0.0 2.0.0 o of nobody, execution 1, in"},
+		"with an older version": {core.OrchestrationStarted{Name: "o", Version: "1.0.0", Input: "in"}, 1, "1.0.0 1.0.0 o of nobody, execution 1, in"},
+		"in a later execution":  {core.OrchestrationStarted{Name: "o", Version: "2.0.0", Input: "fourth"}, 4, "2.0.0 2.0.0 o of nobody, execution 4, fourth"},
+		"with its parent":       {core.OrchestrationStarted{Name: "o", Version: "2.0.0", Input: "in", ParentInstance: &parent, ParentID: &parentID}, 1, "2.0.0 2.0.0 o of p, execution 1, in"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			history := stored(tt.started, core.ExternalSubscribed{Name: "e"})
+			for i := range history {
+				history[i].ExecutionID = tt.execution
+			}
+			item := core.OrchestrationItem{ExecutionID: tt.execution, OrchestrationName: "o", Version: "1.0.0", History: history, Messages: []core.WorkItem{late}}
+			d, _ := decide(t, func(turns *Turns) { turns.Registry = both }, item)
+			if d.Ack == nil || d.Ack.ExecutionID != tt.execution || d.Result != replay.Completed || *d.Ack.Metadata.Output != tt.want {
+				t.Fatalf("decision %+v, output %v, want %q", d, d.Ack.Metadata.Output, tt.want)
+			}
+			if tt.started.ParentInstance != nil {
+				notice := core.SubOrchCompletedItem{ParentInstance: "p", ParentExecutionID: 7, ParentID: 3, Result: tt.want}
+				if diff := cmp.Diff([]core.WorkItem{notice}, d.Ack.OrchestratorItems); diff != "" {
+					t.Errorf("items (-want +got):\n%s", diff)
+				}
 			}
 		})
 	}

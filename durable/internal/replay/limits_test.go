@@ -126,8 +126,9 @@ func TestLimitAfterAnEnd(t *testing.T) {
 }
 
 func TestReservedChildID(t *testing.T) {
-	for _, id := range []string{"sub::1", "sub::", "sub::pending_1"} {
-		s := newSim(t, one(func(c *replay.Context) *replay.Future { return c.Child("k", id, "x", nil) }))
+	for i, id := range []string{"sub::1", "sub::", "sub::pending_1"} {
+		version := []*string{nil, new("2.0.0")}[i%2]
+		s := newSim(t, one(func(c *replay.Context) *replay.Future { return c.Child("k", id, "x", version) }))
 		s.wants(s.turn(), replay.Failed, "1 OrchestrationStarted",
 			"2 OrchestrationFailed(sub-orchestration instance id '"+id+"' starts with the reserved marker 'sub::', which the runtime uses to mark auto-generated child ids; use an id that does not begin with it)")
 	}

@@ -74,6 +74,27 @@ func TestCompletionMessages(t *testing.T) {
 	}
 }
 
+// TestMessagesOfOtherExecutions: what answers an earlier or a later execution is
+// no news for this one, though it asked for the same.
+func TestMessagesOfOtherExecutions(t *testing.T) {
+	for name, execution := range map[string]uint64{"an earlier one": 1, "a later one": 3} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSim(t, waitsForAll)
+			s.execution = 2
+			s.turn()
+			s.wants(s.turn(
+				core.ActivityCompletedItem{Instance: "inst", ExecutionID: execution, ID: 2, Result: "X"},
+				core.ActivityFailedItem{Instance: "inst", ExecutionID: execution, ID: 2, Details: infra},
+				core.TimerFiredItem{Instance: "inst", ExecutionID: execution, ID: 3},
+				core.SubOrchCompletedItem{ParentInstance: "inst", ParentExecutionID: execution, ParentID: 4, Result: "X"},
+				core.SubOrchFailedItem{ParentInstance: "inst", ParentExecutionID: execution, ParentID: 4, Details: infra},
+			), replay.Continue)
+			s.wants(s.turn(core.ActivityCompletedItem{Instance: "inst", ExecutionID: 2, ID: 2, Result: "A"}), replay.Continue, "7<2 ActivityCompleted(A)")
+		})
+	}
+}
+
 func TestMessagesWithoutTheirSchedule(t *testing.T) {
 	tests := map[string]struct {
 		messages []core.WorkItem
