@@ -27,34 +27,15 @@ const (
 
 // notMapped are the sections whose file is still to be written.
 var notMapped = []string{
-	"e2e_samples.rs",
-	"scenarios/copilot_chat.rs",
-	"scenarios/replay_versioning.rs",
-	"scenarios/rolling_deployment.rs",
-	"scenarios/sessions.rs",
-	"scenarios/single_thread.rs",
-	"scenarios/suborch_id_collision.rs",
-	"scenarios/toygres.rs",
-	"scenarios/version_replay_bug.rs",
-	"activity_routing_tests.rs",
 	"bulk_deletion_integration_tests.rs",
-	"can_abandon_failure.rs",
 	"cancellation_corner_cases.rs",
-	"concurrency_tests.rs",
-	"continue_as_new_tests.rs",
 	"custom_status_tests.rs",
 	"deletion_integration_tests.rs",
-	"instance_id_validation_tests.rs",
 	"kv_store_tests.rs",
 	"management_interface_test.rs",
 	"prune_integration_tests.rs",
 	"queue_event_tests.rs",
-	"recovery_tests.rs",
-	"reliability_tests.rs",
 	"shutdown_tests.rs",
-	"unregistered_backoff_tests.rs",
-	"versioning_tests.rs",
-	"worker_reliability_test.rs",
 }
 
 // notApplicable are the reasons why a line may have no test in Go.

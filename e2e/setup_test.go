@@ -101,6 +101,11 @@ func runOn(t testing.TB, p core.Provider, o *durable.Options, code ...durable.Re
 	t.Helper()
 	reg := durable.NewRegistry()
 	must(t, reg.Add(code...))
+	return runRegistry(t, p, o, reg)
+}
+
+func runRegistry(t testing.TB, p core.Provider, o *durable.Options, reg *durable.Registry) *durable.Runtime {
+	t.Helper()
 	rt, err := durable.NewRuntime(p, reg, o)
 	must(t, err)
 	must(t, rt.Start(t.Context()))
