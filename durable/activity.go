@@ -24,7 +24,9 @@ type Activity[In, Out any] string
 // With binds the activity to its code, for [Registry.Add]. The code is often a
 // method of a struct that holds its dependencies. Its context ends when the
 // result is no longer wanted, the runtime shuts down or a time-out passes;
-// [context.Cause] tells which.
+// [context.Cause] tells which. That the result is not wanted it learns at once
+// when this process decided it, else when its lock is renewed, 25 s after it was
+// taken by default, or by [Heartbeat].
 func (a Activity[In, Out]) With(fn func(context.Context, In) (Out, error), opts ...CodeOption) Registration {
 	var o codeConfig
 	for _, f := range opts {
@@ -206,7 +208,8 @@ func Info(ctx context.Context) ActivityInfo {
 
 // Heartbeat renews the activity's lock at once and returns the cause when the
 // activity should stop, nil otherwise. Long work that calls it between steps
-// learns of a cancellation without waiting for the next renewal. It panics when
+// learns of a cancellation in another process without waiting for the next
+// renewal. It panics when
 // ctx is not an activity's context.
 func Heartbeat(ctx context.Context) error {
 	return taskOf(ctx, "Heartbeat").Heartbeat(ctx)

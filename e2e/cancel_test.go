@@ -265,8 +265,7 @@ func TestActivityLearnsOfItsCancellation(t *testing.T) {
 			}
 			flows[name] = f
 		}
-		// A lock is renewed half-way, and that is when the activity learns of it.
-		s.runFlowsWith(t, &durable.Options{ActivityLock: 400 * time.Millisecond}, flows, attends.With(func(ctx context.Context, name string) (string, error) {
+		s.runFlows(t, flows, attends.With(func(ctx context.Context, name string) (string, error) {
 			begun[name] <- ""
 			<-ctx.Done()
 			causes[name] <- context.Cause(ctx)

@@ -106,7 +106,9 @@ func (d *Dispatcher) activity(locked *core.LockedWorkItem) {
 	ctx, cancel := context.WithCancelCause(d.working)
 	// The lock is kept until the outcome is stored, whatever ends first.
 	l := d.keep(item, locked.LockToken, cancel)
+	d.leases.add(l)
 	defer func() {
+		d.leases.remove(l)
 		l.end()
 		cancel(nil)
 	}()

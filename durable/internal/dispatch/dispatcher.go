@@ -61,6 +61,8 @@ type Dispatcher struct {
 	warm         *warmCache
 	historyLimit uint64
 
+	leases leases
+
 	// fetching ends when shutdown begins, working when the grace period does.
 	fetching  context.Context
 	stopFetch context.CancelFunc

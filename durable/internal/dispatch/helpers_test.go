@@ -62,6 +62,8 @@ type bench struct {
 	t *testing.T
 	p *faulty
 	d *Dispatcher
+	// others are the dispatchers of further processes.
+	others []*Dispatcher
 	// log is what the dispatcher wrote.
 	log buffer
 	cfg Config
@@ -88,7 +90,10 @@ func inBubble(t *testing.T, c code, f func(b *bench)) {
 		}
 		f(b)
 		if b.d != nil {
-			_ = b.d.Shutdown(t.Context())
+			b.others = append(b.others, b.d)
+		}
+		for _, d := range b.others {
+			_ = d.Shutdown(t.Context())
 		}
 	})
 }
@@ -106,6 +111,14 @@ func turnsOf(c code, logger *slog.Logger) Turns {
 }
 
 func (b *bench) start() { b.d = Start(b.t.Context(), b.cfg) }
+
+// startApart starts turns and activities as if they were in two processes.
+func (b *bench) startApart() {
+	turns, activities := b.cfg, b.cfg
+	turns.ActivityFetchers, activities.TurnFetchers = 0, 0
+	b.d = Start(b.t.Context(), turns)
+	b.others = append(b.others, Start(b.t.Context(), activities))
+}
 
 func (b *bench) send(item core.WorkItem) {
 	b.t.Helper()

@@ -118,6 +118,9 @@ func (l *lease) recorded() bool {
 
 // heartbeat renews now, and returns why the code should stop.
 func (l *lease) heartbeat(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	l.mu.Lock()
 	open := l.state == leaseOpen
 	l.mu.Unlock()

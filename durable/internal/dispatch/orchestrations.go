@@ -66,6 +66,7 @@ func (d *Dispatcher) turn(item *core.OrchestrationItem) {
 		d.ackFailed(ctx, item, decision, err)
 		return
 	}
+	d.leases.unwanted(decision.Ack.CancelledActivities)
 	d.logResult(item, decision)
 }
 
