@@ -108,6 +108,7 @@ func TestKeyValues(t *testing.T) {
 			p, ok, err := durable.KVGet[point](ctx, "p")
 			return fmt.Sprint(p, ok), err
 		}, want: "{1 2} true", end: leaves(map[string]string{"p": `{"X":1,"Y":2}`})},
+		"JSON text as it is": {code: does(set("a", `{"list": [1, 2], "none": null}`)), end: leaves(map[string]string{"a": `{"list": [1, 2], "none": null}`})},
 		"of another type: the error names the key": {code: func(ctx *durable.Context, _ string) (string, error) {
 			ctx.KVSetRaw("p", "no number")
 			_, _, err := durable.KVGet[int](ctx, "p")
