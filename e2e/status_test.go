@@ -99,6 +99,23 @@ func TestCustomStatuses(t *testing.T) {
 			out, _ := ctx.Status()
 			return out, nil
 		}, want: "one", end: shows(new("one"), 1)},
+		"read in each turn": {code: func(ctx *durable.Context, _ string) (string, error) {
+			var seen []string
+			see := func() {
+				text, ok := ctx.Status()
+				seen = append(seen, fmt.Sprint(text, ok))
+				nextTurn(ctx)
+			}
+			see()
+			ctx.SetStatus("one")
+			see()
+			see()
+			ctx.SetStatus("two")
+			see()
+			ctx.ResetStatus()
+			see()
+			return strings.Join(seen, " "), nil
+		}, want: "false onetrue onetrue twotrue false", end: shows(nil, 3)},
 		"persists across continue as new": {code: func(ctx *durable.Context, id string) (string, error) {
 			if ctx.ExecutionID() == 1 {
 				ctx.SetStatus("one")
