@@ -29,12 +29,9 @@ const (
 var notMapped = []string{
 	"bulk_deletion_integration_tests.rs",
 	"cancellation_corner_cases.rs",
-	"custom_status_tests.rs",
 	"deletion_integration_tests.rs",
-	"kv_store_tests.rs",
 	"management_interface_test.rs",
 	"prune_integration_tests.rs",
-	"queue_event_tests.rs",
 	"shutdown_tests.rs",
 }
 
