@@ -21,21 +21,30 @@ import (
 // until the call waits for them; then what remains of the transaction.
 func holding(t *testing.T, db *migrationstest.DB, lock string, call func() error, rest func(pgx.Tx)) error {
 	t.Helper()
+	return during(t, db, func(tx pgx.Tx) {
+		_, err := tx.Exec(t.Context(), in(db, `SELECT FROM @.instances WHERE instance_id = $1 FOR UPDATE`), lock)
+		must(t, err)
+	}, call, rest)
+}
+
+// during runs a call in the middle of another transaction: it begins, the call
+// waits for it, and it ends.
+func during(t *testing.T, db *migrationstest.DB, begins func(pgx.Tx), call func() error, ends func(pgx.Tx)) error {
+	t.Helper()
 	tx, err := db.Pool.Begin(t.Context())
 	must(t, err)
 	defer tx.Rollback(t.Context())
 	// When the two wait for each other, the call is the victim.
 	_, err = tx.Exec(t.Context(), `SET LOCAL deadlock_timeout = '1min'`)
 	must(t, err)
-	_, err = tx.Exec(t.Context(), in(db, `SELECT FROM @.instances WHERE instance_id = $1 FOR UPDATE`), lock)
-	must(t, err)
+	begins(tx)
 	done := make(chan error, 1)
 	go func() { done <- call() }()
 	waitFor(t, "the call to wait", func() bool {
 		return sqlValue[bool](t, db, `SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity
 			WHERE pg_catalog.pg_blocking_pids(pid) @> ARRAY[$1::integer])`, int32(tx.Conn().PgConn().PID()))
 	})
-	rest(tx)
+	ends(tx)
 	must(t, tx.Commit(t.Context()))
 	return <-done
 }
@@ -75,6 +84,26 @@ func TestDeleteInstancesAtomicWithANewChild(t *testing.T) {
 	}, func(pgx.Tx) { insert(t, db, "child", "root", core.StatusCompleted, 1) })
 	wantOp(t, "delete_instances_atomic", err, core.ErrOrphan)
 	equal(t, "instances", []string{"child", "root"}, instances(t, p))
+}
+
+// The result of an activity that is being recorded goes with its instance: the
+// next one that takes the id would get it.
+func TestDeletionTakesTheResultOfTheMoment(t *testing.T) {
+	t.Parallel()
+	p, db := openDB(t, noLongPoll)
+	create(t, p, "i")
+	enqueueWork(t, p, activity(1))
+	token := mustFetchWork(t, p).LockToken
+	completion := `{"ActivityCompleted":{"instance":"i","execution_id":1,"id":1,"result":"stale"}}`
+	err := during(t, db, func(tx pgx.Tx) {
+		_, err := tx.Exec(t.Context(), in(db, `SELECT @.ack_worker($1, 'i', $2, (extract(epoch FROM now()) * 1000)::bigint)`), token, completion)
+		must(t, err)
+	}, func() error {
+		_, err := p.DeleteInstance(t.Context(), core.DeleteInstanceParams{Instance: "i", Force: true})
+		return err
+	}, func(pgx.Tx) {})
+	must(t, err)
+	nothingLeft(t, db)
 }
 
 func TestVictimOfADeadlockTriesAgain(t *testing.T) {
