@@ -27,11 +27,7 @@ const (
 
 // notMapped are the sections whose file is still to be written.
 var notMapped = []string{
-	"bulk_deletion_integration_tests.rs",
 	"cancellation_corner_cases.rs",
-	"deletion_integration_tests.rs",
-	"management_interface_test.rs",
-	"prune_integration_tests.rs",
 	"shutdown_tests.rs",
 }
 
