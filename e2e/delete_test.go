@@ -83,12 +83,14 @@ func TestDeleteRunning(t *testing.T) {
 		life = durable.Orchestration[string, string]("life")
 	)
 	onEachStore(t, func(t *testing.T, s *store) {
-		started, release := make(chan struct{}), make(chan struct{})
+		started, released := make(chan struct{}), make(chan struct{})
+		release := sync.OnceFunc(func() { close(released) })
+		defer release()
 		// With one slot, the next activity runs when this one is done with.
 		runOn(t, s.p, &durable.Options{MaxActivities: 1}, cast(
 			hold.With(func(context.Context, string) (string, error) {
 				close(started)
-				<-release
+				<-released
 				return "stale", nil
 			}),
 			life.With(func(ctx *durable.Context, in string) (string, error) {
@@ -111,7 +113,7 @@ func TestDeleteRunning(t *testing.T) {
 		run, err := life.Start(s.ctx, s.client, "i", "second")
 		must(t, err)
 		s.whenItWaits(t, "i")
-		close(release)
+		release()
 		out, err := run.Wait(s.ctx)
 		must(t, err)
 		equal(t, "output", "SECOND", out)
