@@ -13,6 +13,7 @@ import (
 type Client struct {
 	provider core.Provider
 	clock    core.Clock
+	observer ClientObserver
 	waiting  waiting
 }
 
@@ -20,6 +21,8 @@ type Client struct {
 type ClientOptions struct {
 	// Clock paces waiting; nil is the system's.
 	Clock core.Clock
+	// Observer is told what the client did; nil for nobody.
+	Observer *ClientObserver
 }
 
 // NewClient returns a client of a provider's store. Nil options are the
@@ -28,6 +31,9 @@ func NewClient(p core.Provider, o *ClientOptions) *Client {
 	c := &Client{provider: p, clock: core.SystemClock()}
 	if o != nil && o.Clock != nil {
 		c.clock = o.Clock
+	}
+	if o != nil && o.Observer != nil {
+		c.observer = *o.Observer
 	}
 	return c
 }
@@ -51,15 +57,19 @@ func now(item core.WorkItem) core.EnqueueForOrchestratorParams {
 // RaiseEvent sends an external event to an instance, for [WaitEvent]. It is
 // lost when the instance does not wait for it.
 func (c *Client) RaiseEvent(ctx context.Context, id, name string, data any) error {
-	return raise(ctx, c.send, id, name, data)
+	return c.raise(ctx, c.send, id, name, data)
 }
 
-func raise(ctx context.Context, send sender, id, name string, data any) error {
+func (c *Client) raise(ctx context.Context, send sender, id, name string, data any) error {
 	text, err := encode(data)
 	if err != nil {
 		return fmt.Errorf("raise event %s: %w: %w", name, ErrInvalidInput, err)
 	}
-	return send(ctx, "raise event "+name+" to", id, now(core.ExternalRaisedItem{Instance: id, Name: name, Data: text}))
+	err = send(ctx, "raise event "+name+" to", id, now(core.ExternalRaisedItem{Instance: id, Name: name, Data: text}))
+	if f := c.observer.EventRaised; f != nil && err == nil {
+		f(ctx, ClientEventRaised{InstanceID: id, Name: name})
+	}
+	return err
 }
 
 // EnqueueMessage sends a message to a queue of an instance, for [Dequeue]. It
@@ -80,11 +90,15 @@ func enqueue(ctx context.Context, send sender, id, queue string, data any) error
 // does not run again; activities in flight learn of it. It has no effect on an
 // instance that is unknown or has ended.
 func (c *Client) Cancel(ctx context.Context, id, reason string) error {
-	return cancel(ctx, c.send, id, reason)
+	return c.cancel(ctx, c.send, id, reason)
 }
 
-func cancel(ctx context.Context, send sender, id, reason string) error {
-	return send(ctx, "cancel", id, now(core.CancelInstanceItem{Instance: id, Reason: reason}))
+func (c *Client) cancel(ctx context.Context, send sender, id, reason string) error {
+	err := send(ctx, "cancel", id, now(core.CancelInstanceItem{Instance: id, Reason: reason}))
+	if f := c.observer.Cancelled; f != nil && err == nil {
+		f(ctx, ClientCancelled{InstanceID: id})
+	}
+	return err
 }
 
 // Status is what a client sees of an instance.
@@ -156,7 +170,12 @@ func (c *Client) readStatus(ctx context.Context, id string) (*Status, error) {
 // Any number of waits costs a query now and then, not one each, if the provider
 // tells when instances end, as all providers of this project do.
 func (c *Client) Wait(ctx context.Context, id string) (*Status, error) {
-	return c.await(ctx, id, nil)
+	began := c.clock.Now()
+	s, err := c.await(ctx, id, nil)
+	if f := c.observer.Waited; f != nil {
+		f(ctx, ClientWaited{InstanceID: id, Duration: max(c.clock.Now().Sub(began), 0), Err: err})
+	}
+	return s, err
 }
 
 // WaitStatusChange waits until the custom status has a version above the given

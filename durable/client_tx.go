@@ -36,7 +36,7 @@ func inTransaction(opts []StartOption) []StartOption {
 // RaiseTx is [Client.RaiseEvent] in a transaction of the caller's: the event is
 // sent when the caller commits. For errors see [Client.StartTx].
 func (c *Client) RaiseTx(ctx context.Context, tx core.Tx, id, name string, data any) error {
-	return raise(ctx, c.sendIn(tx), id, name, data)
+	return c.raise(ctx, c.sendIn(tx), id, name, data)
 }
 
 // EnqueueTx is [Client.EnqueueMessage] in a transaction of the caller's: the
@@ -50,7 +50,7 @@ func (c *Client) EnqueueTx(ctx context.Context, tx core.Tx, id, queue string, da
 // CancelTx is [Client.Cancel] in a transaction of the caller's: the instance is
 // cancelled when the caller commits. For errors see [Client.StartTx].
 func (c *Client) CancelTx(ctx context.Context, tx core.Tx, id, reason string) error {
-	return cancel(ctx, c.sendIn(tx), id, reason)
+	return c.cancel(ctx, c.sendIn(tx), id, reason)
 }
 
 // sendIn returns what stores a message in a transaction of the caller's.

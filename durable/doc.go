@@ -31,6 +31,9 @@
 // activity's result can be part of a database transaction of the caller's; see
 // [Client.StartTx] and [InTx].
 //
+// What a runtime and a client do can be counted; see [Observer] and
+// [ClientObserver].
+//
 // The module needs a provider: pgprovider for PostgreSQL, sqliteprovider for one
 // file, core/memprovider for tests.
 package durable

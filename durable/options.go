@@ -30,6 +30,8 @@ const (
 type Options struct {
 	// Logger receives what the runtime and orchestrations log; nil discards it.
 	Logger *slog.Logger
+	// Observer is told what the runtime does, such as for metrics; nil for nobody.
+	Observer *Observer
 	// Clock is the source of time; nil is the system's.
 	Clock core.Clock
 	// NodeID identifies this process as the owner of sessions. A process that

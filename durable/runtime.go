@@ -48,11 +48,16 @@ func NewRuntime(p core.Provider, r *Registry, o *Options) (*Runtime, error) {
 		owner = ""
 	}
 	registry := resolver{Registry: r, system: systemActivities(p, opts.Clock)}
+	var observer dispatch.Observer
+	if opts.Observer != nil {
+		observer = observing{*opts.Observer}
+	}
 	return &Runtime{provider: p, opts: opts, config: dispatch.Config{
 		Provider: p,
 		Registry: registry,
 		Clock:    opts.Clock,
 		Logger:   opts.Logger,
+		Observer: observer,
 		Turns: dispatch.Turns{
 			Registry:           registry,
 			Now:                opts.Clock.Now,

@@ -111,7 +111,13 @@ func (c *Client) start(ctx context.Context, send sender, name string, version *s
 	if cfg.delay != nil {
 		p.Delay = max(cfg.delay(c.clock.Now()), 0)
 	}
-	return send(ctx, "start", id, p)
+	if err := send(ctx, "start", id, p); err != nil {
+		return err
+	}
+	if f := c.observer.Started; f != nil {
+		f(ctx, ClientStarted{InstanceID: id, Name: name})
+	}
+	return nil
 }
 
 func optional(s string) *string {

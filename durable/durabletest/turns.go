@@ -20,11 +20,11 @@ type turn struct {
 func splitTurns(events []core.Event) []turn {
 	var turns []turn
 	for i := 0; i < len(events); {
-		for i < len(events) && !isDeed(events[i].Data) {
+		for i < len(events) && !replay.IsDeed(events[i].Data) {
 			i++
 		}
 		t := turn{before: events[:i]}
-		for i < len(events) && isDeed(events[i].Data) {
+		for i < len(events) && replay.IsDeed(events[i].Data) {
 			t.did = append(t.did, events[i])
 			i++
 		}
@@ -34,19 +34,6 @@ func splitTurns(events []core.Event) []turn {
 		turns = append(turns, t)
 	}
 	return turns
-}
-
-// isDeed reports whether the code causes an event of this type; the others
-// arrive.
-func isDeed(data core.EventData) bool {
-	switch data.(type) {
-	case core.OrchestrationStarted, core.OrchestrationCancelRequested,
-		core.ActivityCompleted, core.ActivityFailed, core.TimerFired,
-		core.SubOrchestrationCompleted, core.SubOrchestrationFailed,
-		core.ExternalEvent, core.QueueEventDelivered:
-		return false
-	}
-	return true
 }
 
 // endedByRuntime reports whether the turn ends with a failure that no code

@@ -63,7 +63,8 @@ func (d *Dispatcher) fetchActivity() (func(), error) {
 		}
 		return nil, err
 	}
-	return func() { d.activity(locked) }, nil
+	processed := d.fetched(WorkerQueue)
+	return func() { processed(d.activity(locked)) }, nil
 }
 
 // outcome is how an activity's code ended: with a result or with the text of
@@ -74,11 +75,11 @@ type outcome struct {
 	failure string
 }
 
-func (d *Dispatcher) activity(locked *core.LockedWorkItem) {
+func (d *Dispatcher) activity(locked *core.LockedWorkItem) Fate {
 	item, ok := locked.Item.(core.ActivityExecuteItem)
 	if !ok {
 		d.log.Error("worker queue holds something that is not an activity: left to its lock", "item_type", locked.Item.ItemType())
-		return
+		return Abandoned
 	}
 	log := d.log.With("instance_id", item.Instance, "execution_id", item.ExecutionID, "activity_name", item.Name, "activity_id", item.ID)
 	abandon := func(delay time.Duration, ignoreAttempt bool) {
@@ -86,13 +87,12 @@ func (d *Dispatcher) activity(locked *core.LockedWorkItem) {
 	}
 	if !d.sessions.enter(item.SessionID) {
 		abandon(100*time.Millisecond, true)
-		return
+		return Abandoned
 	}
 	defer d.sessions.leave(item.SessionID)
 	if locked.AttemptCount > d.cfg.Turns.MaxAttempts {
 		log.Error("activity poisoned: fetched too often", "attempt_count", locked.AttemptCount, "max_attempts", d.cfg.Turns.MaxAttempts)
-		d.store(d.working, log, locked, failed(item, poisonedActivity(item, locked.AttemptCount, d.cfg.Turns.MaxAttempts)))
-		return
+		return d.store(d.working, log, locked, failed(item, poisonedActivity(item, locked.AttemptCount, d.cfg.Turns.MaxAttempts)), 0)
 	}
 	handler, ok := d.cfg.Registry.ResolveActivity(item.Name)
 	if !ok {
@@ -100,7 +100,7 @@ func (d *Dispatcher) activity(locked *core.LockedWorkItem) {
 		log.Warn("activity not registered here: abandoned", "attempt_count", locked.AttemptCount,
 			"remaining_attempts", d.cfg.Turns.MaxAttempts+1-locked.AttemptCount, "max_attempts", d.cfg.Turns.MaxAttempts, "backoff", delay)
 		abandon(delay, false)
-		return
+		return Abandoned
 	}
 
 	ctx, cancel := context.WithCancelCause(d.working)
@@ -116,6 +116,11 @@ func (d *Dispatcher) activity(locked *core.LockedWorkItem) {
 	task := Task{
 		ActivityExecuteItem: item, Attempt: locked.AttemptCount,
 		PrepareTx: l.prepareTx, CompleteTx: l.completeTx,
+	}
+	began := d.cfg.Clock.Now()
+	recorded := func() Fate {
+		d.activityEnded(ctx, locked, ActivityEnd{Took: d.since(began)})
+		return Acked
 	}
 	outcomes := make(chan outcome, 1)
 	d.userCode.Go(func() {
@@ -136,18 +141,17 @@ func (d *Dispatcher) activity(locked *core.LockedWorkItem) {
 			if o.failed {
 				log.Warn("activity failed after its result was recorded: the result counts", "failure", o.failure)
 			}
-			return
+			return recorded()
 		}
 		// An error of code whose context has ended is the interruption, not a
 		// failure; a result is a result.
 		if !o.failed || ctx.Err() == nil {
-			d.store(ctx, log, locked, completion(item, o))
-			return
+			return d.store(ctx, log, locked, completion(item, o), d.since(began))
 		}
 		outcomes <- o
 	case <-ctx.Done():
 		if l.recorded() {
-			return
+			return recorded()
 		}
 	}
 	var timeout *TimeoutError
@@ -157,21 +161,29 @@ func (d *Dispatcher) activity(locked *core.LockedWorkItem) {
 		// A result that comes in the time of grace is a result.
 		switch o, ok := d.waitGrace(outcomes, log); {
 		case l.recorded(): // by a transaction that was being completed already
+			return recorded()
 		case ok && !o.failed:
-			d.store(ctx, log, locked, completion(item, o))
+			return d.store(ctx, log, locked, completion(item, o), d.since(began))
 		default:
-			d.store(ctx, log, locked, completion(item, outcome{failed: true, failure: timeout.Error()}))
+			return d.store(ctx, log, locked, completion(item, outcome{failed: true, failure: timeout.Error()}), d.since(began))
 		}
 	case errors.Is(cause, ErrShutdown):
 		log.Info("activity interrupted by shutdown: it will run again")
 		abandon(0, true)
+		return Abandoned
 	case errors.Is(cause, ErrLockExpired):
 		log.Warn("activity's lock expired: it will run again")
 		abandon(0, false)
 		d.waitGrace(outcomes, log)
+		return Abandoned
 	default:
 		log.Info("activity cancelled: its result is no longer wanted", "grace", d.cfg.CancellationGrace)
 		d.waitGrace(outcomes, log)
+		if l.recorded() { // by a transaction that was faster
+			return recorded()
+		}
+		d.activityEnded(ctx, locked, ActivityEnd{Cancelled: true, Took: d.since(began)})
+		return Lost
 	}
 }
 
@@ -230,32 +242,44 @@ func poisonedActivity(item core.ActivityExecuteItem, attempts, limit uint32) cor
 	}
 }
 
-// store acknowledges an activity with its completion. A completion that can
-// never be stored is replaced by an error that says so.
-func (d *Dispatcher) store(ctx context.Context, log *slog.Logger, locked *core.LockedWorkItem, done core.WorkItem) {
+// store acknowledges an activity, whose code took so long, with its completion. A
+// completion that can never be stored is replaced by an error that says so.
+func (d *Dispatcher) store(ctx context.Context, log *slog.Logger, locked *core.LockedWorkItem, done core.WorkItem, took time.Duration) Fate {
 	// An outcome is worth storing during shutdown too, but not longer than the
 	// lock can live.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.ActivityLock)
+	storing, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.cfg.ActivityLock)
 	defer cancel()
 	ack := func(c core.WorkItem) error {
-		return d.retry(ctx, func(ctx context.Context) error {
+		return d.retry(storing, func(ctx context.Context) error {
 			return d.cfg.Provider.AckWorkItem(ctx, core.AckWorkItemParams{LockToken: locked.LockToken, Completion: c})
 		})
 	}
 	err := ack(done)
 	if pe := (*core.ProviderError)(nil); errors.As(err, &pe) && !pe.Retryable && !errors.Is(err, core.ErrLockLost) {
 		log.Error("activity's outcome cannot be stored: recorded as a failure", "error", err)
-		err = ack(failed(locked.Item.(core.ActivityExecuteItem), core.ApplicationError{
+		done = failed(locked.Item.(core.ActivityExecuteItem), core.ApplicationError{
 			Kind: core.KindActivityFailed, Message: "the activity's outcome cannot be stored: " + pe.Err.Error(),
-		}))
+		})
+		err = ack(done)
 	}
 	switch {
 	case err == nil:
+		end := ActivityEnd{Took: took}
+		if f, ok := done.(core.ActivityFailedItem); ok {
+			end.Details = f.Details
+		}
+		d.activityEnded(ctx, locked, end)
 		log.Debug("activity finished", "outcome", done.ItemType())
+		return Acked
 	case errors.Is(err, core.ErrLockLost):
 		log.Info("activity's outcome discarded: its lock was lost or its result is no longer wanted")
+		if errors.Is(context.Cause(ctx), ErrNotWanted) {
+			d.activityEnded(ctx, locked, ActivityEnd{Cancelled: true, Took: took})
+		}
+		return Lost
 	default:
 		log.Warn("activity's outcome could not be stored: it will run again", "error", err)
 		d.release(d.cfg.Provider.AbandonWorkItem, core.AbandonParams{LockToken: locked.LockToken, Delay: 100 * time.Millisecond})
+		return Abandoned
 	}
 }

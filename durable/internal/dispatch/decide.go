@@ -57,6 +57,7 @@ func (d *Dispatcher) resume(ctx context.Context, item *core.OrchestrationItem, s
 	if same {
 		return decision
 	}
+	d.warmMismatch(ctx, item, name)
 	d.log.Error("resumed execution came out differently than its replay, which counts: its code is not deterministic; its orchestration is not kept suspended any more",
 		"instance_id", item.Instance, "execution_id", item.ExecutionID, "orchestration_name", name)
 	return cold

@@ -10,14 +10,15 @@ import (
 	"github.com/duroxide/duroxide-go/core"
 )
 
-// Config is what a [Dispatcher] needs. Every field is set; durable.Options
-// holds the defaults and the validation.
+// Config is what a [Dispatcher] needs. Every field but Observer is set;
+// durable.Options holds the defaults and the validation.
 type Config struct {
 	Provider core.Provider
 	Registry Registry
 	Turns    Turns
 	Clock    core.Clock
 	Logger   *slog.Logger
+	Observer Observer // nil for none
 
 	// Turn and activity slots, and how many goroutines fetch for them.
 	MaxTurns, TurnFetchers          int
@@ -81,6 +82,7 @@ func Start(ctx context.Context, cfg Config) *Dispatcher {
 		d.warm, d.historyLimit = newWarmCache(cfg.Warm), inlineHistory
 		d.cfg.Turns.Suspend = true
 	}
+	d.cfg.Turns.Summarise = cfg.Observer != nil
 	base := context.WithoutCancel(ctx)
 	d.fetching, d.stopFetch = context.WithCancel(base)
 	d.working, d.abort = context.WithCancelCause(base)

@@ -20,12 +20,13 @@ func (d *Dispatcher) fetchTurn() (func(), error) {
 	if item == nil || err != nil {
 		return nil, err
 	}
-	return func() { d.turn(item) }, nil
+	processed := d.fetched(OrchestratorQueue)
+	return func() { processed(d.turn(item)) }, nil
 }
 
 // turn runs one fetched instance. Shutdown does not interrupt it: a turn is
 // short, and its lock is kept until it is stored.
-func (d *Dispatcher) turn(item *core.OrchestrationItem) {
+func (d *Dispatcher) turn(item *core.OrchestrationItem) Fate {
 	ctx, cancel := context.WithCancel(d.working)
 	renewing := make(chan struct{})
 	go func() {
@@ -45,11 +46,11 @@ func (d *Dispatcher) turn(item *core.OrchestrationItem) {
 	if err != nil {
 		d.log.Warn("history could not be read: the instance is given back", "instance_id", item.Instance, "error", err)
 		d.release(d.cfg.Provider.AbandonOrchestrationItem, d.giveBack(item))
-		return
+		return Abandoned
 	}
 	if decision.Abandon != nil {
 		d.release(d.cfg.Provider.AbandonOrchestrationItem, *decision.Abandon)
-		return
+		return Abandoned
 	}
 	// Before the turn is stored, because the next one may be fetched before the
 	// acknowledgement returns. Until then no fetch tells its token.
@@ -63,11 +64,12 @@ func (d *Dispatcher) turn(item *core.OrchestrationItem) {
 		if decision.Suspended != nil {
 			d.warm.discard(item) // it remembers what was not stored
 		}
-		d.ackFailed(ctx, item, decision, err)
-		return
+		return d.ackFailed(ctx, item, decision, err)
 	}
 	d.leases.unwanted(decision.Ack.CancelledActivities)
+	d.turnStored(ctx, item, decision.Ack, decision.Summary)
 	d.logResult(item, decision)
+	return Acked
 }
 
 // giveBack is how an instance is given back after trouble that may pass.
@@ -82,13 +84,14 @@ func (d *Dispatcher) giveBack(item *core.OrchestrationItem) core.AbandonParams {
 // ackFailed deals with a turn that could not be stored. Trouble that may pass
 // gives the instance back, and the turn is run again; a turn that can never be
 // stored fails its execution.
-func (d *Dispatcher) ackFailed(ctx context.Context, item *core.OrchestrationItem, decision Decision, err error) {
+func (d *Dispatcher) ackFailed(ctx context.Context, item *core.OrchestrationItem, decision Decision, err error) Fate {
 	log := d.log.With("instance_id", item.Instance, "execution_id", decision.Ack.ExecutionID, "error", err)
 	giveBack := d.giveBack(item)
 	var pe *core.ProviderError
 	switch {
 	case errors.Is(err, core.ErrLockLost):
 		log.Warn("turn discarded: the instance lock was lost")
+		return Lost
 	case core.IsRetryable(err) || !errors.As(err, &pe):
 		log.Warn("turn could not be stored: the instance is given back")
 		d.release(d.cfg.Provider.AbandonOrchestrationItem, giveBack)
@@ -97,14 +100,18 @@ func (d *Dispatcher) ackFailed(ctx context.Context, item *core.OrchestrationItem
 		if err := d.loadHistory(ctx, item); err != nil {
 			log.Error("history could not be read: the instance is given back", "second_error", err)
 			d.release(d.cfg.Provider.AbandonOrchestrationItem, giveBack)
-			return
+			return Abandoned
 		}
 		ack := d.cfg.Turns.failUnstorable(ctx, item, decision, pe)
 		if err := d.retry(ctx, func(ctx context.Context) error { return d.cfg.Provider.AckOrchestrationItem(ctx, *ack) }); err != nil {
 			log.Error("failure could not be stored either: the instance is given back", "second_error", err)
 			d.release(d.cfg.Provider.AbandonOrchestrationItem, giveBack)
+			return Abandoned
 		}
+		d.turnStored(ctx, item, ack, nil)
+		return Acked
 	}
+	return Abandoned
 }
 
 // failUnstorable makes the acknowledgement that records, on top of what is

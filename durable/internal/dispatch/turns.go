@@ -38,6 +38,8 @@ type Turns struct {
 	ParkDelay          time.Duration
 	// Suspend leaves the code of an execution that goes on suspended.
 	Suspend bool
+	// Summarise asks for the summaries of decisions.
+	Summarise bool
 	// ParentExecution finds the current execution of a parent whose link lacks it.
 	ParentExecution func(ctx context.Context, parent string) uint64
 	Logger          *slog.Logger
@@ -60,6 +62,8 @@ type Decision struct {
 	// Suspended is the code of an execution that goes on, nil if it is not
 	// kept. Whoever has the decision keeps it with the turn, or closes it.
 	Suspended *replay.Suspended
+	// Summary is set if Turns.Summarise is and the code had a part in the turn.
+	Summary *replay.Summary
 }
 
 // Decide runs the turn of a fetched item, or says why there is none. It holds
@@ -118,7 +122,7 @@ func (t *Turns) Decide(ctx context.Context, item *core.OrchestrationItem) Decisi
 		Instance: item.Instance, Execution: b.execution(), History: b.history(), Messages: b.messages,
 		KV: item.KVSnapshot, Handler: handler, Now: t.Now, Stamp: t.Stamp,
 		StrictInputs: t.StrictInputs, StrictReplay: t.StrictReplay, SlowAfter: t.SlowAfter,
-		ParentExecution: parentExecution, Logger: t.Logger,
+		ParentExecution: parentExecution, Logger: t.Logger, Summarise: t.Summarise,
 	}
 	if isNew {
 		start.Version = resolved
@@ -155,6 +159,7 @@ func (t *Turns) Resume(ctx context.Context, item *core.OrchestrationItem, s *rep
 	out, suspended := s.Resume(replay.Input{
 		Messages: item.Messages, Now: t.Now, Stamp: t.Stamp, StrictInputs: t.StrictInputs, SlowAfter: t.SlowAfter,
 		ParentExecution: func(parent string) uint64 { return t.ParentExecution(ctx, parent) }, Logger: t.Logger,
+		Summarise: t.Summarise,
 	})
 	ack := &core.AckOrchestrationItemParams{LockToken: item.LockToken, ExecutionID: item.ExecutionID}
 	decision := t.decision(log, ack, nil, out)
@@ -177,7 +182,7 @@ func (t *Turns) decision(log *slog.Logger, ack *core.AckOrchestrationItemParams,
 	ack.OrchestratorItems = slices.Concat(out.OrchestratorItems, notices)
 	ack.Metadata = out.Metadata
 	ack.CancelledActivities = out.CancelledActivities
-	return Decision{Ack: ack, Notices: notices, Result: out.Result}
+	return Decision{Ack: ack, Notices: notices, Result: out.Result, Summary: out.Summary}
 }
 
 // supports checks the stamp of the stored execution against the range that

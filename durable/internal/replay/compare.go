@@ -53,6 +53,19 @@ func Describe(data core.EventData) string {
 	return describe(data)
 }
 
+// IsDeed reports whether the code causes an event of this type; the others
+// arrive.
+func IsDeed(data core.EventData) bool {
+	switch data.(type) {
+	case core.OrchestrationStarted, core.OrchestrationCancelRequested,
+		core.ActivityCompleted, core.ActivityFailed, core.TimerFired,
+		core.SubOrchestrationCompleted, core.SubOrchestrationFailed,
+		core.ExternalEvent, core.QueueEventDelivered:
+		return false
+	}
+	return true
+}
+
 // IsConsequence reports whether an event gives up something that the code had
 // not given up itself: it follows from the end of the execution.
 func IsConsequence(data core.EventData) bool {

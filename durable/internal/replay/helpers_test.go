@@ -50,6 +50,7 @@ func (s *sim) input(messages ...core.WorkItem) replay.Input {
 		Handler: s.handler, Now: func() time.Time { return s.now }, Stamp: s.stamp, StrictInputs: s.strict,
 		ParentExecution: func(string) uint64 { return 77 },
 		Logger:          slog.New(slog.NewTextHandler(&s.log, nil)),
+		Summarise:       true,
 	}
 	if len(s.history) == 0 {
 		in.Start = &s.started

@@ -13,8 +13,14 @@ type record struct {
 	started core.OrchestrationStarted
 	begun   bool
 	problem string
+	// startedMs is the time of the first event.
+	startedMs uint64
 	// maxID is the highest event id, 0 before the first event.
 	maxID uint64
+	// events and turns count what is recorded; deed says that the code caused
+	// the last event.
+	events, turns int
+	deed          bool
 	// schedules are all schedules by id.
 	schedules map[uint64]schedule
 	// children are all sub-orchestrations in order: one that ended can still
@@ -51,8 +57,10 @@ type schedule struct {
 // child is a sub-orchestration by its schedule id and the name under which it
 // was scheduled.
 type child struct {
-	id   uint64
-	name string
+	id            uint64
+	name          string
+	orchestration string
+	scheduledMs   uint64
 }
 
 // wait is one recorded wait for an event or a message.
@@ -84,6 +92,7 @@ func (r *record) add(ev core.Event) {
 	first := !r.begun
 	r.begun = true
 	r.maxID = max(r.maxID, ev.ID)
+	r.count(ev, first)
 	r.terminal = r.terminal || ev.IsTerminal()
 	if started, ok := ev.Data.(core.OrchestrationStarted); first && ok {
 		r.started, r.status, r.problem = started, started.InitialCustomStatus, ""
@@ -100,7 +109,7 @@ func (r *record) add(ev core.Event) {
 		r.open(ev.ID, timerSchedule)
 	case core.SubOrchestrationScheduled:
 		r.open(ev.ID, childSchedule)
-		r.children = append(r.children, child{ev.ID, d.Instance})
+		r.children = append(r.children, child{ev.ID, d.Instance, d.Name, ev.TimestampMs})
 		r.bytes += len(d.Input)
 	case core.ExternalSubscribed:
 		r.open(ev.ID, waitSchedule)
@@ -150,6 +159,19 @@ func (r *record) add(ev core.Event) {
 	case core.OrchestrationCompleted, core.OrchestrationFailed:
 		r.finished = true
 	}
+}
+
+// count counts an event. A turn begins with what arrives after the code did
+// something.
+func (r *record) count(ev core.Event, first bool) {
+	deed := IsDeed(ev.Data)
+	if first {
+		r.startedMs = ev.TimestampMs
+	}
+	if first || r.deed && !deed {
+		r.turns++
+	}
+	r.events, r.deed = r.events+1, deed
 }
 
 func (r *record) open(id uint64, k scheduleKind) {

@@ -46,6 +46,8 @@ type Input struct {
 	// Sites asks for Output.Sites, which costs a look at the stack for each
 	// action.
 	Sites bool
+	// Summarise asks for Output.Summary.
+	Summarise bool
 }
 
 // Result says how a turn ended.
@@ -79,6 +81,8 @@ type Output struct {
 	// Sites are where user code asked for what the events of Delta record, by
 	// event id, if Input.Sites is set.
 	Sites map[uint64]string
+	// Summary is set if Input.Summarise is.
+	Summary *Summary
 }
 
 // NondeterminismError says where code and history disagree.
@@ -156,16 +160,18 @@ func newTurn(in Input) *turn {
 // run runs the turn and leaves the code suspended.
 func (t *turn) run() Output {
 	t.prepare()
-	if out, done := t.guard(); done {
-		return out
-	}
-	failure := t.runCode()
-	out := t.finalise(failure)
-	if t.in.Sites {
-		out.Sites = make(map[uint64]string, len(t.pending))
-		for _, a := range t.pending {
-			out.Sites[a.id] = a.site
+	out, done := t.guard()
+	if !done {
+		out = t.finalise(t.runCode())
+		if t.in.Sites {
+			out.Sites = make(map[uint64]string, len(t.pending))
+			for _, a := range t.pending {
+				out.Sites[a.id] = a.site
+			}
 		}
+	}
+	if t.in.Summarise {
+		out.Summary = t.rec.summary(out.Delta)
 	}
 	return out
 }
