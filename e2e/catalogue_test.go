@@ -28,7 +28,6 @@ const (
 // notMapped are the sections whose file is still to be written.
 var notMapped = []string{
 	"cancellation_corner_cases.rs",
-	"shutdown_tests.rs",
 }
 
 // notApplicable are the reasons why a line may have no test in Go.

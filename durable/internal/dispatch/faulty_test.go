@@ -46,6 +46,17 @@ func (f *faulty) count(method string) int {
 	return f.calls[method]
 }
 
+// total is the number of all calls.
+func (f *faulty) total() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, calls := range f.calls {
+		n += calls
+	}
+	return n
+}
+
 func (f *faulty) abandons() []core.AbandonParams {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -23,6 +23,16 @@ func (b *bench) shutdown(grace time.Duration) (time.Duration, error) {
 	return time.Since(began), err
 }
 
+// quiet checks that nothing of a dispatcher that was shut down goes on.
+func (b *bench) quiet() {
+	b.t.Helper()
+	before := b.p.total()
+	time.Sleep(time.Hour)
+	if after := b.p.total(); after != before {
+		b.t.Errorf("%d calls of the provider after the shutdown", after-before)
+	}
+}
+
 func TestShutdown(t *testing.T) {
 	t.Run("while fetches wait for work, takes no time", func(t *testing.T) {
 		t.Parallel()
@@ -44,6 +54,56 @@ func TestShutdown(t *testing.T) {
 			}
 		})
 	})
+	t.Run("with no grace at all, in mid-work, from anywhere", func(t *testing.T) {
+		t.Parallel()
+		var ended box[bool]
+		inBubble(t, calls(func(ctx context.Context, _ Task) (string, error) {
+			<-ctx.Done()
+			ended.set(true)
+			return "", ctx.Err()
+		}), func(b *bench) {
+			b.start()
+			b.startInstance("i", "o")
+			time.Sleep(time.Second)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				if took, err := b.shutdown(0); err == nil || took != 0 || !ended.get() {
+					t.Errorf("%v after %v, the activity ended: %v", err, took, ended.get())
+				}
+			}()
+			<-done
+			b.quiet()
+		})
+	})
+	t.Run("with one slot and one fetcher", func(t *testing.T) {
+		t.Parallel()
+		inBubble(t, calls(func(context.Context, Task) (string, error) { time.Sleep(time.Minute); return "", nil }), func(b *bench) {
+			b.cfg.MaxTurns, b.cfg.TurnFetchers, b.cfg.MaxActivities, b.cfg.ActivityFetchers = 1, 1, 1, 1
+			b.start()
+			b.startInstance("i", "o")
+			time.Sleep(time.Second)
+			if took, err := b.shutdown(time.Hour); err != nil || took != 59*time.Second {
+				t.Errorf("%v after %v", err, took)
+			}
+			b.quiet()
+		})
+	})
+	t.Run("once more, after a caller gave up", func(t *testing.T) {
+		t.Parallel()
+		inBubble(t, calls(func(context.Context, Task) (string, error) { time.Sleep(time.Minute); return "", nil }), func(b *bench) {
+			b.start()
+			b.startInstance("i", "o")
+			time.Sleep(time.Second)
+			if _, err := b.shutdown(time.Second); err == nil {
+				t.Error("the first call says that everything finished")
+			}
+			if took, err := b.shutdown(time.Hour); err != nil || took != 57*time.Second {
+				t.Errorf("the second call: %v after %v, want the end of the activity", err, took)
+			}
+			b.quiet()
+		})
+	})
 	t.Run("waits for an activity, and keeps its lock until it is stored", func(t *testing.T) {
 		t.Parallel()
 		inBubble(t, calls(func(context.Context, Task) (string, error) { time.Sleep(5 * time.Minute); return "r", nil }), func(b *bench) {
@@ -59,6 +119,7 @@ func TestShutdown(t *testing.T) {
 			if n := b.p.count("ack activity"); n != 1 {
 				t.Errorf("%d acknowledgements", n)
 			}
+			b.quiet()
 			// The result is there for the next runtime.
 			b.start()
 			b.wantOutput("i", "r")
@@ -177,6 +238,10 @@ func TestShutdown(t *testing.T) {
 			if n := len(b.history("i")); n != 2 {
 				t.Errorf("%d events stored", n)
 			}
+			if n := b.p.count("renew turn"); n != 6 { // every 3 s
+				t.Errorf("its lock was renewed %d times", n)
+			}
+			b.quiet()
 		})
 	})
 	t.Run("a turn that cannot be stored in time is given back, the attempt not counted", func(t *testing.T) {
