@@ -26,9 +26,7 @@ const (
 )
 
 // notMapped are the sections whose file is still to be written.
-var notMapped = []string{
-	"cancellation_corner_cases.rs",
-}
+var notMapped = []string{}
 
 // notApplicable are the reasons why a line may have no test in Go.
 var notApplicable = map[string]string{

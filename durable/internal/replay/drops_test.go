@@ -26,7 +26,10 @@ func TestDroppedFutures(t *testing.T) {
 	stop := func(instance string) core.WorkItem {
 		return core.CancelInstanceItem{Instance: instance, Reason: "parent dropped sub-orchestration future"}
 	}
-	// first has the code begin with two or three futures and wait for a timer.
+	mixed := func(c *replay.Context, _ string) (string, error) {
+		race(c, c.Dequeue("q"), act(c, "a"), second(c))
+		return "", nil
+	}
 	const schedule = "1 OrchestrationStarted"
 	tests := map[string]struct {
 		code      replay.Handler
@@ -145,6 +148,47 @@ func TestDroppedFutures(t *testing.T) {
 				"11<3 ExternalSubscribedCancelled(dropped_future)", "12<6 ExternalSubscribedCancelled(dropped_future)",
 				"13<2 ExternalSubscribedPersistentCancelled(dropped_future)", "14 OrchestrationFailed(over)",
 			}, replay.Failed, ids(5, 7), []core.WorkItem{stop("inst::sub::4")},
+		},
+		"an activity and a timer that lose to a message": {
+			mixed, [][]core.WorkItem{nil, {queued("q", "m")}},
+			[]string{"5 ExternalEventPersistent(q=m)", "6<3 ActivityCancelRequested(dropped_future)", "7 OrchestrationCompleted"},
+			replay.Completed, ids(3), nil,
+		},
+		"a dequeue and a timer that lose to an activity": {
+			mixed, [][]core.WorkItem{nil, {done(3, "r"), queued("q", "m")}},
+			[]string{
+				"5<3 ActivityCompleted(r)", "6 ExternalEventPersistent(q=m)", "7<2 ExternalSubscribedPersistentCancelled(dropped_future)",
+				"8 OrchestrationCompleted",
+			}, replay.Completed, nil, nil,
+		},
+		"a dequeue and an activity that lose to a timer": {
+			mixed, [][]core.WorkItem{nil, {fired(4)}},
+			[]string{
+				"5<4 TimerFired", "6<3 ActivityCancelRequested(dropped_future)", "7<2 ExternalSubscribedPersistentCancelled(dropped_future)",
+				"8 OrchestrationCompleted",
+			}, replay.Completed, ids(3), nil,
+		},
+		"a child, before a continue as new: it is left alone": {
+			func(c *replay.Context, _ string) (string, error) {
+				f := kid(c)
+				must(c, second(c))
+				f.Drop()
+				return "", &replay.ContinueAsNew{Input: "n"}
+			},
+			[][]core.WorkItem{nil, {fired(3)}},
+			[]string{"4<3 TimerFired", "5 OrchestrationContinuedAsNew(n)"}, replay.ContinuedAsNew, nil, nil,
+		},
+		"while the turn goes on with a message that was there": {
+			func(c *replay.Context, _ string) (string, error) {
+				must(c, second(c))
+				race(c, act(c, "a"), c.Dequeue("q"))
+				return await(c, act(c, "b"))
+			},
+			[][]core.WorkItem{nil, {queued("q", "m")}, {fired(2)}},
+			[]string{
+				"4<2 TimerFired", "5 ActivityScheduled(a)", "6 ExternalSubscribedPersistent(q)", "7 ActivityScheduled(b)",
+				"8<5 ActivityCancelRequested(dropped_future)",
+			}, replay.Continue, ids(5), nil,
 		},
 		"completed, never awaited": {
 			func(c *replay.Context, _ string) (string, error) { act(c, "a"); return await(c, second(c)) },
@@ -318,17 +362,20 @@ func TestRecordedDrops(t *testing.T) {
 			race(c, act(c, "a"), c.Wait("go"), c.Dequeue("q"), second(c))
 			return await(c, act(c, "b"))
 		}
-		first := newSim(t, code)
-		first.turn()
-		first.turn(fired(5)) // 6 fired, 7 b, 8 to 10 the rows
-		for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {2, 0, 1}} {
-			s := newSim(t, code)
-			s.history = slices.Clone(first.history)
-			for i, from := range order {
-				s.history[7+i] = first.history[7+from]
-				s.history[7+i].ID = uint64(8 + i)
+		for _, stamp := range []string{immediate, legacy} {
+			first := newSim(t, code)
+			first.stamp = stamp
+			first.turn()
+			first.turn(fired(5)) // 6 fired, 7 b, 8 to 10 the rows
+			for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+				s := newSim(t, code)
+				s.stamp, s.history = stamp, slices.Clone(first.history)
+				for i, from := range order {
+					s.history[7+i] = first.history[7+from]
+					s.history[7+i].ID = uint64(8 + i)
+				}
+				s.wants(s.turn(done(7, "r")), replay.Completed, "11<7 ActivityCompleted(r)", "12 OrchestrationCompleted(r)")
 			}
-			s.wants(s.turn(done(7, "r")), replay.Completed, "11<7 ActivityCompleted(r)", "12 OrchestrationCompleted(r)")
 		}
 	})
 }
