@@ -114,6 +114,36 @@ func TestChains(t *testing.T) {
 	onEachStore(t, func(t *testing.T, s *store) { s.runFlows(t, flows, cast()...) })
 }
 
+// rounds let each party of a round go on when all of its parties are there.
+type rounds struct {
+	parties int
+	mu      sync.Mutex
+	there   map[string]int
+	all     map[string]chan struct{}
+}
+
+func newRounds(parties int) *rounds {
+	return &rounds{parties: parties, there: map[string]int{}, all: map[string]chan struct{}{}}
+}
+
+func (r *rounds) meet(ctx context.Context, round string) error {
+	r.mu.Lock()
+	if r.all[round] == nil {
+		r.all[round] = make(chan struct{})
+	}
+	all := r.all[round]
+	if r.there[round]++; r.there[round] == r.parties {
+		close(all)
+	}
+	r.mu.Unlock()
+	select {
+	case <-all:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // Instances run at the same time, on activities of their own and on the same ones:
 // each activity waits until all have begun.
 func TestAtTheSameTime(t *testing.T) {
@@ -137,21 +167,10 @@ func TestAtTheSameTime(t *testing.T) {
 		"joined": "right of joined, left of joined, left of joined",
 	}
 	onEachStore(t, func(t *testing.T, s *store) {
-		var mu sync.Mutex
-		begun, all := 0, make(chan struct{})
+		all := newRounds(party)
 		met := func(name string) func(ctx context.Context, id string) (string, error) {
 			return func(_ context.Context, id string) (string, error) {
-				mu.Lock()
-				if begun++; begun == party {
-					close(all)
-				}
-				mu.Unlock()
-				select {
-				case <-all:
-					return name + " of " + id, nil
-				case <-s.ctx.Done():
-					return "", context.Cause(s.ctx)
-				}
+				return name + " of " + id, all.meet(s.ctx, "once")
 			}
 		}
 		runOn(t, s.p, nil, left.With(met("left")), right.With(met("right")),

@@ -74,6 +74,10 @@ func TestChat(t *testing.T) {
 
 // Many conversations run on two workers. Each has a session, and what the worker
 // remembers of it in memory is all there: no other worker had a part of it.
+//
+// In each round all conversations have their prompts under way at the same time,
+// which takes all slots of both workers. So both have half of the sessions, and
+// who did not keep to them would soon be found in the wrong one.
 func TestConversations(t *testing.T) {
 	const (
 		converse = durable.Orchestration[[]string, []string]("converse")
@@ -81,12 +85,16 @@ func TestConversations(t *testing.T) {
 		talks    = 8
 	)
 	onEachStore(t, func(t *testing.T, s *store) {
+		all := newRounds(talks)
 		// worker remembers what was said in each session.
 		worker := func(name string) []durable.Registration {
 			var mu sync.Mutex
 			memory := map[string][]string{}
 			return []durable.Registration{
 				prompt.With(func(ctx context.Context, said string) (string, error) {
+					if err := all.meet(s.ctx, said); err != nil {
+						return "", err
+					}
 					mu.Lock()
 					defer mu.Unlock()
 					session := *durable.Info(ctx).SessionID
@@ -110,7 +118,7 @@ func TestConversations(t *testing.T) {
 			}
 		}
 		for _, name := range []string{"left", "right"} {
-			runOn(t, s.p, &durable.Options{NodeID: name}, worker(name)...)
+			runOn(t, s.p, &durable.Options{NodeID: name, MaxActivities: talks / 2}, worker(name)...)
 		}
 		var runs []*durable.Run[[]string]
 		for i := range talks {
