@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"encoding/json"
 	"fmt"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -165,9 +164,6 @@ func TestKeyValuesUnderLoad(t *testing.T) {
 
 // One thread and one slot of each kind are enough.
 func TestKeyValuesOnOneThread(t *testing.T) {
-	// Not parallel: no other test runs before this one has ended.
-	before := runtime.GOMAXPROCS(1)
-	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
 	flows := map[string]flow{
 		"over turns": {code: func(ctx *durable.Context, _ string) (string, error) {
 			increment(ctx, "n")
@@ -180,9 +176,7 @@ func TestKeyValuesOnOneThread(t *testing.T) {
 			return strconv.Itoa(n), again(ctx, id, 3)
 		}, want: "3", end: leaves(map[string]string{"n": "3"})},
 	}
-	t.Run("one", func(t *testing.T) {
-		onEachStore(t, func(t *testing.T, s *store) {
-			s.runFlowsWith(t, &durable.Options{MaxTurns: 1, MaxActivities: 1, Fetchers: 1}, flows, relaying())
-		})
+	onOneThread(t, func(t *testing.T, s *store) {
+		s.runFlowsWith(t, &durable.Options{MaxTurns: 1, MaxActivities: 1, Fetchers: 1}, flows, relaying())
 	})
 }
