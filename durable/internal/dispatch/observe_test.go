@@ -13,23 +13,29 @@ import (
 	"github.com/duroxide/duroxide-go/durable/internal/replay"
 )
 
-// mismatches is an observer that keeps nothing else.
-type mismatches struct {
-	mu  sync.Mutex
-	all []Execution
+// witness is an observer that keeps what the tests of this package need.
+type witness struct {
+	mu         sync.Mutex
+	mismatches []Execution
+	activities []ActivityEnd
 }
 
-func (*mismatches) Fetched(context.Context, Queue)                                               {}
-func (*mismatches) Processed(context.Context, Queue, Fate, time.Duration)                        {}
-func (*mismatches) ExecutionStarted(context.Context, Execution)                                  {}
-func (*mismatches) ExecutionEnded(context.Context, Execution, ExecutionEnd)                      {}
-func (*mismatches) ChildEnded(context.Context, Execution, replay.ChildOutcome)                   {}
-func (*mismatches) ActivityEnded(context.Context, core.ActivityExecuteItem, uint32, ActivityEnd) {}
+func (*witness) Fetched(context.Context, Queue)                             {}
+func (*witness) Processed(context.Context, Queue, Fate, time.Duration)      {}
+func (*witness) ExecutionStarted(context.Context, Execution)                {}
+func (*witness) ExecutionEnded(context.Context, Execution, ExecutionEnd)    {}
+func (*witness) ChildEnded(context.Context, Execution, replay.ChildOutcome) {}
 
-func (m *mismatches) WarmMismatch(_ context.Context, e Execution) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.all = append(m.all, e)
+func (w *witness) ActivityEnded(_ context.Context, _ core.ActivityExecuteItem, _ uint32, end ActivityEnd) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.activities = append(w.activities, end)
+}
+
+func (w *witness) WarmMismatch(_ context.Context, e Execution) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mismatches = append(w.mismatches, e)
 }
 
 // TestObserveMismatch: a check that fails is told; one that passes is not. What
@@ -48,18 +54,44 @@ func TestObserveMismatch(t *testing.T) {
 				return fmt.Sprint(out, run), err
 			}
 			inBubble(t, c, func(b *bench) {
-				var m mismatches
-				b.cfg.Observer = &m
+				var w witness
+				b.cfg.Observer = &w
 				b.cfg.Warm = WarmConfig{Instances: 10, Bytes: 1 << 20, CheckEvery: 1}
 				b.start()
 				b.startWith("i", "abcdefghijklmnopqrstuvwxyz") // too long to come with the item
 				b.end("i")
-				m.mu.Lock()
-				defer m.mu.Unlock()
-				if diff := cmp.Diff(want, m.all); diff != "" {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				if diff := cmp.Diff(want, w.mismatches); diff != "" {
 					t.Errorf("mismatches (-want +got):\n%s", diff)
 				}
 			})
 		})
 	}
+}
+
+// TestObserveCancelledWhileStored: an activity whose result is being stored when
+// it is cancelled was cancelled.
+func TestObserveCancelledWhileStored(t *testing.T) {
+	inBubble(t, calls(plain("done")), func(b *bench) {
+		var w witness
+		b.cfg.Observer = &w
+		b.p.before = func(_ context.Context, method string, _ int, _ any) error {
+			if method == "ack activity" {
+				b.send(core.CancelInstanceItem{Instance: "i", Reason: "enough"})
+				b.end("i")
+				time.Sleep(time.Second)
+			}
+			return nil
+		}
+		b.start()
+		b.startInstance("i", "o")
+		b.wantFailure("i", "canceled: enough")
+		time.Sleep(time.Minute)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if diff := cmp.Diff([]ActivityEnd{{Cancelled: true}}, w.activities); diff != "" {
+			t.Errorf("activities (-want +got):\n%s", diff)
+		}
+	})
 }
