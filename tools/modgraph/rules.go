@@ -55,8 +55,9 @@ var table = map[string]row{
 	},
 	"otelmetrics": {
 		siblings:     []string{"core", "durable"},
+		testSiblings: []string{"validation"},
 		external:     []string{otel, otel + "/metric", otel + "/trace"},
-		testExternal: []string{cmp, goleak},
+		testExternal: []string{cmp, goleak, otel + "/sdk/metric"},
 	},
 	"pgtest": {
 		external:     []string{"github.com/fergusstrange/embedded-postgres", pgx},
@@ -87,6 +88,10 @@ var brings = map[string][]string{
 	},
 	tools: {"golang.org/x/mod", "golang.org/x/sync"},
 	"github.com/fergusstrange/embedded-postgres": {pq, "github.com/xi2/xz"},
+	otel: {"github.com/cespare/xxhash/v2", "github.com/go-logr/logr", "github.com/go-logr/stdr", "go.opentelemetry.io/auto/sdk"},
+	otel + "/sdk/metric": {
+		otel + "/log", otel + "/sdk", "github.com/google/uuid", "golang.org/x/sys",
+	},
 }
 
 func (r row) allSiblings() []string { return slices.Concat(r.siblings, r.testSiblings) }
