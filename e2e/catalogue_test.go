@@ -28,7 +28,6 @@ const (
 var notApplicable = map[string]string{
 	"api":      "it is about an API of Rust that Go has no counterpart of",
 	"language": "Go has no such state",
-	"metrics":  "package durable keeps no metrics yet",
 	"sqlite":   "it is about the inside of the SQLite provider of Rust",
 	"types":    "it is about the serialisation of Rust types that are not on the wire",
 }

@@ -339,3 +339,54 @@ func TestNondeterminism(t *testing.T) {
 		)
 	})
 }
+
+// TestErrorKinds: each kind of error has its labels, and each kind that is not the
+// code's its own counter. Most of them come from other members of the family.
+func TestErrorKinds(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(e *env) {
+		o := e.metrics.Observer()
+		for name, details := range map[string]core.ErrorDetails{
+			"code":         core.ApplicationError{Kind: core.KindOrchestrationFailed, Message: "my text"},
+			"activity":     core.ApplicationError{Kind: core.KindActivityFailed, Message: "my text"},
+			"panic":        core.ApplicationError{Kind: core.KindPanicked, Message: "my text"},
+			"storage":      core.InfrastructureError{Operation: "ack_orchestration_item", Message: "my text"},
+			"deployment":   core.ConfigurationError{Kind: core.Nondeterminism, Resource: "my text"},
+			"own poison":   core.PoisonError{MessageType: core.PoisonOrchestration{Instance: "my text"}},
+			"its activity": core.PoisonError{MessageType: core.PoisonActivity{ActivityName: "my text"}},
+			"unreadable":   core.PoisonError{MessageType: core.PoisonUndecodable{Error: "my text"}},
+		} {
+			o.ExecutionEnded(t.Context(), durable.ExecutionEnded{
+				Execution: durable.Execution{Name: name, Version: "1"}, Status: durable.ExecutionFailed, Error: details, Poisoned: name == "own poison",
+			})
+		}
+		for _, outcome := range []durable.ActivityOutcome{
+			durable.ActivitySucceeded, durable.ActivityAppError, durable.ActivityCancelled,
+			durable.ActivityConfigError, durable.ActivityInfraError, durable.ActivityPoison,
+		} {
+			o.ActivityEnded(t.Context(), durable.ActivityEnded{Name: "a", Outcome: outcome, Attempt: 1})
+		}
+		e.want([]string{"orchestration_failures", "orchestration_infra", "orchestration_config", "orchestration_poison", "activity_executions", "activity_infra", "activity_config", "activity_poison"},
+			"activity_configuration_errors_total{activity_name=a} 1",
+			"activity_executions_total{activity_name=a,outcome=app_error,retry_attempt=0,tag=default} 1",
+			"activity_executions_total{activity_name=a,outcome=cancelled,retry_attempt=0,tag=default} 1",
+			"activity_executions_total{activity_name=a,outcome=config_error,retry_attempt=0,tag=default} 1",
+			"activity_executions_total{activity_name=a,outcome=infra_error,retry_attempt=0,tag=default} 1",
+			"activity_executions_total{activity_name=a,outcome=poison,retry_attempt=0,tag=default} 1",
+			"activity_executions_total{activity_name=a,outcome=success,retry_attempt=0,tag=default} 1",
+			"activity_infrastructure_errors_total{activity_name=a} 1",
+			"activity_poison_total{} 1",
+			"orchestration_configuration_errors_total{error_category=nondeterminism,orchestration_name=deployment} 1",
+			"orchestration_failures_total{error_category=ack_orchestration_item,error_type=infrastructure_error,orchestration_name=storage,version=1} 1",
+			"orchestration_failures_total{error_category=activity,error_type=poison,orchestration_name=its activity,version=1} 1",
+			"orchestration_failures_total{error_category=activity_failed,error_type=app_error,orchestration_name=activity,version=1} 1",
+			"orchestration_failures_total{error_category=nondeterminism,error_type=config_error,orchestration_name=deployment,version=1} 1",
+			"orchestration_failures_total{error_category=orchestration,error_type=poison,orchestration_name=own poison,version=1} 1",
+			"orchestration_failures_total{error_category=orchestration_failed,error_type=app_error,orchestration_name=code,version=1} 1",
+			"orchestration_failures_total{error_category=panicked,error_type=app_error,orchestration_name=panic,version=1} 1",
+			"orchestration_failures_total{error_category=undecodable,error_type=poison,orchestration_name=unreadable,version=1} 1",
+			"orchestration_infrastructure_errors_total{error_category=ack_orchestration_item,orchestration_name=storage} 1",
+			"orchestration_poison_total{} 1",
+		)
+	})
+}
