@@ -17,6 +17,7 @@ func TestNames(t *testing.T) {
 	names := map[string]map[string]bool{
 		"durable":     exported(t, filepath.Join("..", "..", "durable")),
 		"durabletest": exported(t, filepath.Join("..", "..", "durable", "durabletest")),
+		"otelmetrics": exported(t, filepath.Join("..", "..", "otelmetrics")),
 	}
 	names["Options"] = names["durable"]
 	pages, err := filepath.Glob(filepath.Join("..", "..", "docs", "*.md"))
@@ -28,7 +29,7 @@ func TestNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range regexp.MustCompile(`\b(durable|durabletest|Options)\.([A-Z]\w*)`).FindAllSubmatch(text, -1) {
+		for _, m := range regexp.MustCompile(`\b(durable|durabletest|otelmetrics|Options)\.([A-Z]\w*)`).FindAllSubmatch(text, -1) {
 			if !names[string(m[1])][string(m[2])] {
 				t.Errorf("%s names %s, which does not exist", filepath.Base(page), m[0])
 			}
