@@ -56,7 +56,7 @@ func TestCheckout(t *testing.T) {
 // compiled here.
 func TestSnippets(t *testing.T) {
 	t.Parallel()
-	for _, page := range []string{"README.md", "docs/guide.md", "docs/testing.md", "docs/transactions.md"} {
+	for _, page := range []string{"README.md", "docs/guide.md", "docs/metrics.md", "docs/testing.md", "docs/transactions.md"} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 			checkSnippets(t, page)
