@@ -84,7 +84,7 @@ func TestRollingDeployment(t *testing.T) {
 
 func TestUnregisteredPoisons(t *testing.T) {
 	t.Parallel()
-	withRuntime(t, nil, func(e *env) {
+	withRuntime(t, []durable.Registration{durable.Orchestration[string, string]("another").With(echo)}, func(e *env) {
 		began := time.Now()
 		failed := wantFailure(e, begin(e, main, "i", ""), "poison: orchestration i exceeded 11 attempts (max 10)")
 		// 1, 2, 4, 8, 16, 32, 60, 60, 60 and 60 s.

@@ -39,10 +39,12 @@ type Options struct {
 	NodeID string
 
 	// MaxTurns is how many instances take a turn at the same time. 0 is twice
-	// the CPUs, at least 8.
+	// the CPUs, at least 8; a negative number takes none, nor does a process
+	// without orchestrations in its registry.
 	MaxTurns int
 	// MaxActivities is how many activities run at the same time. 0 is eight
-	// times the CPUs, at least 32.
+	// times the CPUs, at least 32; a negative number runs none. Then some other
+	// process must, also for [Context.NewGUID] and its like.
 	MaxActivities int
 	// Fetchers is how many goroutines fetch, for each of the two queues. 0 is 2.
 	Fetchers int
@@ -161,8 +163,12 @@ func (o *Options) withDefaults() (Options, error) {
 		c.Clock = core.SystemClock()
 	}
 	cpus := runtime.GOMAXPROCS(0)
-	count("MaxTurns", &c.MaxTurns, max(8, 2*cpus))
-	count("MaxActivities", &c.MaxActivities, max(32, 8*cpus))
+	if c.MaxTurns == 0 {
+		c.MaxTurns = max(8, 2*cpus)
+	}
+	if c.MaxActivities == 0 {
+		c.MaxActivities = max(32, 8*cpus)
+	}
 	count("Fetchers", &c.Fetchers, 2)
 	count("WarmBytes", &c.WarmBytes, 192<<20)
 	if c.WarmInstances == 0 {

@@ -21,7 +21,8 @@ func TestOptionsNameWhatIsWrong(t *testing.T) {
 		want []string // fields
 	}{
 		"the zero value": {durable.Options{}, nil},
-		"every count":    {durable.Options{MaxTurns: -1, MaxActivities: -1, Fetchers: -1, WarmBytes: -1}, []string{"MaxTurns", "MaxActivities", "Fetchers", "WarmBytes"}},
+		"no work":        {durable.Options{MaxTurns: -1, MaxActivities: -1}, nil},
+		"every count":    {durable.Options{Fetchers: -1, WarmBytes: -1}, []string{"Fetchers", "WarmBytes"}},
 		"every duration": {durable.Options{
 			PollTimeout: -1, MinPollInterval: -1, InstanceLock: -1, ActivityLock: -1, InstanceLockBuffer: -1, ActivityLockBuffer: -1,
 			SessionLock: -1, SessionIdleTimeout: -1, UnregisteredBackoff: -1, UnregisteredBackoffMax: -1, CancellationGrace: -1, ShutdownGrace: -1, ParkDelay: -1,

@@ -257,6 +257,12 @@ type resolver struct {
 	system map[string]dispatch.ActivityHandler
 }
 
+func (r resolver) HasOrchestrations() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return len(r.orchestrations) > 0
+}
+
 func (r resolver) ResolveActivity(name string) (dispatch.ActivityHandler, bool) {
 	if h, ok := r.system[name]; ok {
 		return h, true

@@ -52,6 +52,13 @@ func NewRuntime(p core.Provider, r *Registry, o *Options) (*Runtime, error) {
 	if opts.Observer != nil {
 		observer = observing{*opts.Observer}
 	}
+	turnFetchers, activityFetchers := opts.Fetchers, opts.Fetchers
+	if opts.MaxTurns < 0 {
+		opts.MaxTurns, turnFetchers = 0, 0
+	}
+	if opts.MaxActivities < 0 {
+		opts.MaxActivities, activityFetchers, owner = 0, 0, ""
+	}
 	return &Runtime{provider: p, opts: opts, config: dispatch.Config{
 		Provider: p,
 		Registry: registry,
@@ -73,8 +80,8 @@ func NewRuntime(p core.Provider, r *Registry, o *Options) (*Runtime, error) {
 			ParentExecution:    parentExecution(p),
 			Logger:             opts.Logger,
 		},
-		MaxTurns: opts.MaxTurns, TurnFetchers: opts.Fetchers,
-		MaxActivities: opts.MaxActivities, ActivityFetchers: opts.Fetchers,
+		MaxTurns: opts.MaxTurns, TurnFetchers: turnFetchers,
+		MaxActivities: opts.MaxActivities, ActivityFetchers: activityFetchers,
 		Warm:        dispatch.WarmConfig{Instances: opts.WarmInstances, Bytes: opts.WarmBytes, CheckEvery: warmCheckEvery},
 		PollTimeout: opts.PollTimeout, MinPollInterval: opts.MinPollInterval,
 		InstanceLock: opts.InstanceLock, InstanceLockBuffer: opts.InstanceLockBuffer,
@@ -99,6 +106,9 @@ func (r *Runtime) Start(ctx context.Context) error {
 	}
 	r.opts.Logger.InfoContext(ctx, "duroxide runtime starting", "provider", r.provider.Name(), "provider_version", r.provider.Version(),
 		"version_stamp", r.opts.VersionStamp, "supported_range", fmt.Sprintf(">=%s, <=%s", r.opts.SupportedVersions.Min, r.opts.SupportedVersions.Max))
+	if !r.config.Registry.HasOrchestrations() {
+		r.opts.Logger.InfoContext(ctx, "no orchestration is registered: this process takes no turns until one is")
+	}
 	r.dispatcher = dispatch.Start(ctx, r.config)
 	return nil
 }

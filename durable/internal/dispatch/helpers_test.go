@@ -34,6 +34,8 @@ func (c code) ResolveOrchestration(name string, version *string) (replay.Handler
 	return h, v, ok && v == "1.0.0"
 }
 
+func (c code) HasOrchestrations() bool { return len(c.orchestrations) > 0 }
+
 func (c code) ResolveActivity(name string) (ActivityHandler, bool) {
 	h, ok := c.activities[name]
 	return h, ok

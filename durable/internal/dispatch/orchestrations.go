@@ -9,7 +9,17 @@ import (
 	"github.com/duroxide/duroxide-go/durable/internal/replay"
 )
 
+// noCodePause is the time between two looks for the first orchestration of a
+// process that has none.
+const noCodePause = time.Second
+
 func (d *Dispatcher) fetchTurn() (func(), error) {
+	// Every turn would be given back, which delays its instance and counts as an
+	// attempt.
+	if !d.cfg.Registry.HasOrchestrations() {
+		d.sleep(d.fetching, noCodePause)
+		return nil, nil
+	}
 	item, err := d.cfg.Provider.FetchOrchestrationItem(d.fetching, core.FetchOrchestrationItemParams{
 		LockTimeout: d.cfg.InstanceLock,
 		PollTimeout: d.cfg.PollTimeout,

@@ -12,6 +12,8 @@ import (
 
 // Registry finds the code of orchestrations and activities by name.
 type Registry interface {
+	// HasOrchestrations reports whether there is any orchestration.
+	HasOrchestrations() bool
 	// ResolveOrchestration returns the code for a name and a version, nil for
 	// the version that the name's policy gives, with the version it is.
 	ResolveOrchestration(name string, version *string) (h replay.Handler, resolved string, ok bool)
