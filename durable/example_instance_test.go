@@ -126,11 +126,11 @@ func ExampleKVSet() {
 	client, stop := serve(ctx,
 		move.With(func(ctx *durable.Context, to address) (string, error) { return "", durable.KVSet(ctx, "address", to) }),
 		send.With(func(ctx *durable.Context, customer string) (string, error) {
-			text, err := ctx.KVFrom(customer, "address")
-			if err != nil || text == nil {
+			to, known, err := durable.KVGetFrom[address](ctx, customer, "address")
+			if err != nil || !known {
 				return "address unknown", err
 			}
-			return "sent to " + *text, nil
+			return "sent to " + to.City, nil
 		}))
 	defer stop()
 
@@ -146,7 +146,11 @@ func ExampleKVSet() {
 		panic(err)
 	}
 	fmt.Println(sent.Wait(ctx))
-	// Output: sent to {"Street":"Main Street 1","City":"Turin"} <nil>
+	at, _, err := durable.KVRead[address](ctx, client, "ada", "address")
+	fmt.Println(at.Street, err)
+	// Output:
+	// sent to Turin <nil>
+	// Main Street 1 <nil>
 }
 
 // New starts keep to a version until the policy is changed.

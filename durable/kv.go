@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -29,6 +30,29 @@ func KVGet[T any](ctx *Context, key string) (value T, ok bool, err error) {
 		return value, false, nil
 	}
 	value, err = decodeKV[T](key, text)
+	return value, err == nil, err
+}
+
+// KVGetFrom returns the value of a key of another instance, recorded as an
+// activity; ok is false when there is none. It sees what the other one's last turn
+// stored.
+func KVGetFrom[T any](ctx *Context, instanceID, key string) (value T, ok bool, err error) {
+	text, err := ctx.KVFrom(instanceID, key)
+	if err != nil || text == nil {
+		return value, false, err
+	}
+	value, err = decodeKV[T](key, *text)
+	return value, err == nil, err
+}
+
+// KVRead returns the value of a key of an instance to a client; ok is false when
+// there is none.
+func KVRead[T any](ctx context.Context, c *Client, id, key string) (value T, ok bool, err error) {
+	text, err := c.KVGetRaw(ctx, id, key)
+	if err != nil || text == nil {
+		return value, false, err
+	}
+	value, err = decodeKV[T](key, *text)
 	return value, err == nil, err
 }
 
@@ -67,7 +91,7 @@ type kvRead struct {
 }
 
 // KVFrom reads the stored text of a key of another instance, recorded as an
-// activity; nil when there is none.
+// activity; nil when there is none. [KVGetFrom] decodes it.
 func (c *Context) KVFrom(instanceID, key string) (*string, error) {
 	return kvReadActivity.Call(c, kvRead{InstanceID: instanceID, Key: key})
 }

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -30,14 +29,17 @@ func TestKeyValuesOfOthers(t *testing.T) {
 		"a value":       {code: read("a"), want: "1"},
 		"a missing key": {code: read("missing"), want: "none"},
 		"a typed value": {code: func(ctx *durable.Context, _ string) (string, error) {
-			text, err := ctx.KVFrom("constant", "p")
-			if err != nil {
-				return "", err
-			}
-			var p point
-			err = json.Unmarshal([]byte(*text), &p)
-			return fmt.Sprint(p), err
-		}, want: "{1 2}"},
+			p, ok, err := durable.KVGetFrom[point](ctx, "constant", "p")
+			return fmt.Sprint(p, ok), err
+		}, want: "{1 2} true"},
+		"a typed value that is missing": {code: func(ctx *durable.Context, _ string) (string, error) {
+			p, ok, err := durable.KVGetFrom[point](ctx, "constant", "missing")
+			return fmt.Sprint(p, ok), err
+		}, want: "{0 0} false"},
+		"a typed value of another type": {code: func(ctx *durable.Context, _ string) (string, error) {
+			n, ok, err := durable.KVGetFrom[int](ctx, "constant", "p")
+			return fmt.Sprint(n, ok), err
+		}, fail: "KV deserialization error for key 'p'"},
 		"recorded, and newer when it is read again": {code: func(ctx *durable.Context, _ string) (string, error) {
 			before, err := ctx.KVFrom("changing", "a")
 			if err != nil {
