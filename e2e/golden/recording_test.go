@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/duroxide/duroxide-go/core"
 )
 
@@ -178,6 +180,10 @@ func (u *turn) fetched(history []core.Event) *core.OrchestrationItem {
 	}
 	return got
 }
+
+// notRecorded leaves out what only the Go members of the family store: which attempt
+// of a call was the first one.
+var notRecorded = cmpopts.IgnoreFields(core.ActivityExecuteItem{}, "FirstAttempt")
 
 // answer is what a turn stored: one of the two.
 type answer struct {
