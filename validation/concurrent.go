@@ -395,21 +395,24 @@ func concurrentDeletion(t *trial) {
 	for round := range 10 * t.h.Scale {
 		id := name("deleted", round)
 		t.create(id)
-		t.enqueue(raised(id, "go"))
-		turn := t.turn(id)
-		t.atOnce(2, 0, func(g int) {
+		t.enqueue(raised(id, "go"), activity(id, 9))
+		turn, item := t.turn(id), t.work(9, take{})
+		t.atOnce(3, 0, func(g int) {
 			t.pause(t.random(round*100+g), 4*time.Millisecond)
-			if g == 0 {
+			switch g {
+			case 0:
 				a := scheduling(id, 2)
 				a.events = append(a.events, event(id, 3, set("k", "v")))
 				a.messages = []core.WorkItem{raised(id, "more")}
 				_ = t.settle(func() error { return t.tryAck(turn, a) }) // it may come too late
-				return
+			case 1:
+				_ = t.settle(func() error { return t.tryAckWork(item, completed(id, 9)) }) // and so may this
+			default:
+				insist(t, "delete_instance", func() error {
+					_, err := t.tryDelete(id, true)
+					return err
+				})
 			}
-			insist(t, "delete_instance", func() error {
-				_, err := t.tryDelete(id, true)
-				return err
-			})
 		})
 		t.wantGone(id)
 		t.noTurn("its messages are deleted")

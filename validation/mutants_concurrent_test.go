@@ -108,6 +108,18 @@ var concurrentMutants = []mutant{
 			return err
 		},
 	})},
+	{"a result is sent after its activity was given up", "TestConcurrentDeletion", still(broken{
+		ackWork: func(p core.Provider, ctx context.Context, a core.AckWorkItemParams) error {
+			result := a.Completion
+			a.Completion = nil
+			err := p.AckWorkItem(ctx, a)
+			if err != nil || result == nil {
+				return err
+			}
+			time.Sleep(meanwhile)
+			return p.EnqueueForOrchestrator(ctx, core.EnqueueForOrchestratorParams{Item: result})
+		},
+	})},
 	{"a notification is lost", "TestConcurrentWake", still(broken{
 		fetchTurn: deaf(core.Provider.FetchOrchestrationItem, func(a *fetchTurnParams) *time.Duration { return &a.PollTimeout }),
 		fetchWork: deaf(core.Provider.FetchWorkItem, func(a *fetchWorkParams) *time.Duration { return &a.PollTimeout }),
