@@ -103,6 +103,11 @@ func startEngine(ctx context.Context, p core.Provider, o validation.EngineOption
 			return nil, err
 		}
 	}
+	// A runtime without any orchestration takes no turns.
+	other := durable.Orchestration[string, string]("of no case")
+	if err := reg.Add(other.With(func(*durable.Context, string) (string, error) { return "", nil })); err != nil {
+		return nil, err
+	}
 	rt, err := durable.NewRuntime(p, reg, &durable.Options{
 		MaxAttempts: o.MaxAttempts, UnregisteredBackoff: o.UnregisteredBackoff, Nondeterminism: durable.Fail,
 		PollTimeout: time.Second,

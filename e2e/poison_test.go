@@ -108,7 +108,7 @@ func TestPoisonOfARunningInstance(t *testing.T) {
 		must(t, err)
 		s.whenItWaits(t, "left")
 		must(t, first.Shutdown(s.ctx))
-		runOn(t, s.p, twoAttempts())
+		runOn(t, s.p, twoAttempts(), cast()...)
 		must(t, s.client.RaiseEvent(s.ctx, "left", "go", ""))
 		s.poisoned(t, "left", core.PoisonError{MessageType: core.PoisonOrchestration{Instance: "left", ExecutionID: 1}}, `"ExternalRaised"`)
 		records(core.TypeExternalSubscribed, 1)(t, s, "left") // what was there is kept

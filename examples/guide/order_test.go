@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,12 +23,15 @@ var (
 
 // bank charges anybody, after the first attempts failed.
 type bank struct {
+	mu       sync.Mutex
 	outages  int
 	declines bool
 	keys     []string
 }
 
 func (b *bank) Charge(_ context.Context, key string, _ int) (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.keys = append(b.keys, key)
 	switch {
 	case len(b.keys) <= b.outages:
@@ -88,14 +92,14 @@ func TestOrderIsSent(t *testing.T) {
 
 func TestOrderEndsEarly(t *testing.T) {
 	for name, tt := range map[string]struct {
-		bank      bank
+		declines  bool
 		meanwhile func(t *testing.T, env *durabletest.Env)
 		want      string
 	}{
-		"declined": {bank{declines: true}, nil, "not paid"},
-		"not fine": {bank{}, func(t *testing.T, env *durabletest.Env) { decide(t, env, "order-1", false) }, "refunded: not approved"},
-		"no word":  {bank{}, nil, "refunded: not approved"},
-		"cancelled": {bank{}, func(t *testing.T, env *durabletest.Env) {
+		"declined": {true, nil, "not paid"},
+		"not fine": {false, func(t *testing.T, env *durabletest.Env) { decide(t, env, "order-1", false) }, "refunded: not approved"},
+		"no word":  {false, nil, "refunded: not approved"},
+		"cancelled": {false, func(t *testing.T, env *durabletest.Env) {
 			decide(t, env, "order-1", true)
 			env.After(time.Minute, func() {
 				if err := env.Client.RequestCancel(t.Context(), "order-1", "changed my mind"); err != nil {
@@ -105,7 +109,7 @@ func TestOrderEndsEarly(t *testing.T) {
 		}, "refunded: cancelled"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run(t, &tt.bank, press(time.Hour), func(t *testing.T, env *durabletest.Env) {
+			run(t, &bank{declines: tt.declines}, press(time.Hour), func(t *testing.T, env *durabletest.Env) {
 				started := durabletest.Start(env, first, "order-1", album)
 				env.Settle()
 				if tt.meanwhile != nil {
