@@ -1,5 +1,5 @@
 # "make help" lists the targets; CONTRIBUTING.md says more.
-TESTFLAGS ?= -race -shuffle=on
+TESTFLAGS ?= -race -shuffle=on -timeout 20m
 BENCHFLAGS ?= -benchmem
 export TESTFLAGS
 
