@@ -239,7 +239,7 @@ func TestOutcomes(t *testing.T) {
 		},
 		"poison of an orchestration": {
 			options: durable.Options{MaxAttempts: 5},
-			code:    []durable.Registration{work.With(func(_ context.Context, in string) (string, error) { return in, nil })},
+			code:    []durable.Registration{durable.Orchestration[string, string]("another").With(func(_ *durable.Context, in string) (string, error) { return in, nil })},
 			do:      func(e *env) { e.run("i", "") },
 			metrics: []string{"orchestration_failures", "orchestration_poison", "activity_"},
 			want: []string{
