@@ -15,7 +15,7 @@ help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 test: ## test every module, with one server for all
-	SOAK_MINUTES=1 $(with_postgres) -- go test $(TESTFLAGS) work
+	SOAK_MINUTES=1 DUROXIDE_GOLDEN_STRICT=1 $(with_postgres) -- go test $(TESTFLAGS) work
 
 rust: ## test together with the Rust runtime (needs cargo), as is done weekly
 	cd e2e/rust && cargo fmt --check && cargo build --locked
