@@ -156,31 +156,3 @@ func publish(t *testing.T, proxy, module string) {
 	}))
 	must(t, archive.Close())
 }
-
-// The code of the guide is that of the stranger's module.
-func TestProviderGuide(t *testing.T) {
-	t.Parallel()
-	quotes(t, "provider-guide.md")
-}
-
-// quotes checks that what a page of docs quotes is what the files hold, and that
-// all its Go code is quoted.
-func quotes(t *testing.T, page string) {
-	t.Helper()
-	root := ".."
-	guide, err := os.ReadFile(filepath.Join(root, "docs", page))
-	must(t, err)
-	snippets := regexp.MustCompile("(?s)<!-- code: (\\S+) -->\n```\\w+\n(.*?)```").FindAllStringSubmatch(string(guide), -1)
-	if n := strings.Count(string(guide), "```go"); n == 0 || n > len(snippets) {
-		t.Fatalf("%d snippets name their file, %d are Go", len(snippets), n)
-	}
-	for _, s := range snippets {
-		source, err := os.ReadFile(filepath.Join(root, s[1]))
-		must(t, err)
-		for block := range strings.SplitSeq(s[2], "\n\n\t…\n\n") {
-			if !strings.Contains(string(source), block) {
-				t.Errorf("%s does not hold this part of %s:\n%s", s[1], page, block)
-			}
-		}
-	}
-}

@@ -61,8 +61,3 @@ func relative(output string) string {
 	}
 	return kept.String()
 }
-
-func TestVetPage(t *testing.T) {
-	t.Parallel()
-	quotes(t, "vet.md")
-}

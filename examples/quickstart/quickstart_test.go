@@ -1,10 +1,6 @@
 package main
 
 import (
-	"os"
-	"path/filepath"
-	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/duroxide/duroxide-go/core/memprovider"
@@ -49,40 +45,5 @@ func TestCheckout(t *testing.T) {
 	receipt, err := order.Wait(t.Context())
 	if want := "order-1: 42.50 EUR"; err != nil || receipt != want {
 		t.Errorf("got %q and error %v, want %q", receipt, err, want)
-	}
-}
-
-// The snippets of the README and of the pages are parts of files that are
-// compiled here.
-func TestSnippets(t *testing.T) {
-	t.Parallel()
-	for _, page := range []string{"README.md", "docs/guide.md", "docs/metrics.md", "docs/testing.md", "docs/transactions.md"} {
-		t.Run(page, func(t *testing.T) {
-			t.Parallel()
-			checkSnippets(t, page)
-		})
-	}
-}
-
-func checkSnippets(t *testing.T, page string) {
-	root := filepath.Join("..", "..")
-	text, err := os.ReadFile(filepath.Join(root, page))
-	if err != nil {
-		t.Fatal(err)
-	}
-	snippets := regexp.MustCompile("(?s)<!-- code: (\\S+) -->\n```go\n(.*?)```").FindAllStringSubmatch(string(text), -1)
-	if n := strings.Count(string(text), "```go"); n == 0 || n != len(snippets) {
-		t.Fatalf("%d of %d Go snippets name their file", len(snippets), n)
-	}
-	for _, s := range snippets {
-		source, err := os.ReadFile(filepath.Join(root, s[1]))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for block := range strings.SplitSeq(strings.TrimSuffix(s[2], "\n"), "\n\n\t…\n\n") {
-			if !strings.Contains(string(source), block) {
-				t.Errorf("%s does not hold this part of %s:\n%s", s[1], page, block)
-			}
-		}
 	}
 }
