@@ -110,8 +110,7 @@ func TestP1FetchesDoNotWait(t *testing.T) {
 		other := v.connect()
 		v.execOn(other, `BEGIN`)
 		v.execOn(other, fetchSQL, nowMs(), 60_000) // its claim is not committed
-		conn := v.connect()
-		v.execOn(conn, `SET statement_timeout = '300ms'`)
+		conn := v.impatient()
 		var instance string
 		err := conn.QueryRow(v.Context(), v.sql(`SELECT out_instance_id FROM {S}.fetch_orchestration_item($1, 1000)`), nowMs()).Scan(&instance)
 		is(v, "error", code(err), "57014", "")

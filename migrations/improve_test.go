@@ -60,6 +60,19 @@ func code(err error) string {
 	return ""
 }
 
+// impatient connects for a statement that has no end on the plain schema, and some
+// time for it on the improved one.
+func (v variant) impatient() *pgx.Conn {
+	v.Helper()
+	conn := v.connect()
+	limit := "300ms"
+	if v.improved {
+		limit = "10s"
+	}
+	v.execOn(conn, fmt.Sprintf(`SET statement_timeout = '%s'`, limit))
+	return conn
+}
+
 // background runs a statement on a connection of its own, which has a time-out
 // and looks for deadlocks soon. The channel gives its error.
 func (f fixture) background(text string, args ...any) <-chan error {
@@ -222,8 +235,7 @@ func TestDefect1FetchDoesNotSpin(t *testing.T) {
 		other := v.connect()
 		v.execOn(other, `BEGIN`)
 		v.execOn(other, `SELECT 1 FROM orchestrator_queue WHERE instance_id = 'held' FOR UPDATE`)
-		conn := v.connect()
-		v.execOn(conn, `SET statement_timeout = '300ms'`)
+		conn := v.impatient()
 		var instance string
 		err := conn.QueryRow(v.Context(), `SELECT out_instance_id FROM fetch_orchestration_item($1, 1000)`, nowMs()).Scan(&instance)
 		is(v, "error", code(err), "57014", "")
@@ -595,8 +607,7 @@ func TestDefect5SchemasDoNotShareLocks(t *testing.T) {
 		other := tenant.connect()
 		v.execOn(other, `BEGIN`)
 		tenant.holdInstance(other, "same id")
-		conn := v.connect()
-		v.execOn(conn, `SET statement_timeout = '300ms'`)
+		conn := v.impatient()
 		var instance string
 		err := conn.QueryRow(v.Context(), `SELECT out_instance_id FROM fetch_orchestration_item($1, 1000)`, nowMs()).Scan(&instance)
 		is(v, "error", code(err), "57014", "")
