@@ -166,6 +166,10 @@ type AbandonParams struct {
 	Delay time.Duration
 	// IgnoreAttempt takes back the attempt that the fetch counted.
 	IgnoreAttempt bool
+	// StayAway is how much longer than Delay this provider's fetches leave the work
+	// to other processes, which may have the code that this one lacks; zero and less
+	// for not at all. It is a hint: providers may ignore it.
+	StayAway time.Duration
 }
 
 // RenewLockParams are the parameters of both lock renewals.

@@ -102,6 +102,9 @@ func (p *Provider) fetchOrchestration(ctx context.Context, claim claimParams) (*
 			if p.TracksTurns() {
 				row = &turnRow{}
 				c.query, c.args = sqlFetchTurn, append(c.args, claim.historyLimit)
+				if p.leavesToOthers {
+					c.query, c.args = sqlFetchTurnExcept, append(c.args, p.away.instances.list(p.clock.Now()))
+				}
 			}
 			found = false
 			c.read = row.read(&found)
@@ -262,10 +265,16 @@ func (p *Provider) AbandonOrchestrationItem(ctx context.Context, params core.Aba
 	if err := checkText("LockToken", params.LockToken); err != nil {
 		return classify(ctx, opAbandonOrchestration, err)
 	}
+	gave := p.clock.Now()
+	var instance string
 	err := p.run(ctx, call{
 		op: opAbandonOrchestration, query: sqlAbandonOrchestration,
 		args: []any{params.LockToken, p.nowMs(), optionalDelay(params.Delay), params.IgnoreAttempt},
+		read: exactlyOne(&instance),
 	})
+	if err == nil && params.StayAway > 0 && p.leavesToOthers {
+		leave(p, notifier.Orchestrator, &p.away.instances, instance, gave, params)
+	}
 	p.released(notifier.Orchestrator, err, params.Delay)
 	return err
 }

@@ -48,6 +48,8 @@ type Provider struct {
 	// messages came during it.
 	notifiesBacklog bool
 	tracksTurns     bool
+	leavesToOthers  bool
+	away            away // what it leaves to others
 
 	notifier *notifier.Notifier // nil without long polling
 	listener sync.WaitGroup     // runs the notifier
@@ -119,6 +121,7 @@ func start(ctx context.Context, pool *pgxpool.Pool, isolated bool, o Options) (*
 		version:         result.Version,
 		notifiesBacklog: result.Version >= backlogVersion && len(result.ForeignBodies) == 0,
 		tracksTurns:     result.Version >= turnsVersion && len(result.ForeignBodies) == 0,
+		leavesToOthers:  result.Version >= awayVersion && len(result.ForeignBodies) == 0,
 	}
 	p.closing, p.close = context.WithCancelCause(context.WithoutCancel(ctx))
 	if o.LongPoll.Disabled {

@@ -22,6 +22,10 @@ const (
 SELECT out_instance_id, out_orchestration_name, out_orchestration_version, out_execution_id, out_turn, out_last_event_id,
        out_history, out_messages, out_lock_token, out_attempt_count, out_kv_snapshot::text
   FROM @.dxgo_fetch_turn($1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::bigint)`
+	sqlFetchTurnExcept query = `
+SELECT out_instance_id, out_orchestration_name, out_orchestration_version, out_execution_id, out_turn, out_last_event_id,
+       out_history, out_messages, out_lock_token, out_attempt_count, out_kv_snapshot::text
+  FROM @.dxgo_fetch_turn_except($1::bigint, $2::bigint, $3::bigint, $4::bigint, $5::bigint, $6::text[])`
 	sqlReadRange query = `
 SELECT h.event_data
   FROM @.history h

@@ -20,12 +20,21 @@ SELECT @.enqueue_worker_work($1::text, $2::bigint, $3::text, $4::text)`
 	sqlFetchWorkItem query = `
 SELECT out_work_item, out_lock_token, out_attempt_count
   FROM @.fetch_work_item($1::bigint, $2::bigint, $3::text, $4::bigint, $5::text[], $6::text)`
+	sqlFetchWorkItemExcept query = `
+SELECT out_work_item, out_lock_token, out_attempt_count
+  FROM @.dxgo_fetch_work_item_except($1::bigint, $2::bigint, $3::text, $4::bigint, $5::text[], $6::text, $7::bigint[])`
 	sqlAckWorker query = `
 SELECT @.ack_worker($1::text, $2::text, $3::text, $4::bigint)`
 	sqlRenewWorkItem query = `
 SELECT @.renew_work_item_lock($1::text, $2::bigint, $3::bigint)`
 	sqlAbandonWorkItem query = `
 SELECT @.abandon_work_item($1::text, $2::bigint, $3::bigint, $4::boolean)`
+	// sqlLeaveWorkItem does the same and returns which row it was, or none if the
+	// lock is lost.
+	sqlLeaveWorkItem query = `
+SELECT w.id, @.abandon_work_item($1::text, $2::bigint, $3::bigint, $4::boolean)::text
+  FROM @.worker_queue w
+ WHERE w.lock_token = $1::text`
 )
 
 // tagModes are the modes as the function names them.
@@ -114,11 +123,15 @@ func (p *Provider) fetchWorkItem(ctx context.Context, r workRequest) (*core.Lock
 	var found bool
 	var text, token string
 	var attempts int32
-	err := p.run(ctx, call{
+	c := call{
 		op: opFetchWorkItem, query: sqlFetchWorkItem,
 		args: []any{p.nowMs(), r.lockMs, r.owner, r.sessionMs, r.tags, r.mode},
 		read: one(&found, &text, &token, &attempts),
-	})
+	}
+	if p.leavesToOthers {
+		c.query, c.args = sqlFetchWorkItemExcept, append(c.args, p.away.rows.list(p.clock.Now()))
+	}
+	err := p.run(ctx, c)
 	if err != nil || !found {
 		return nil, err
 	}
@@ -180,10 +193,24 @@ func (p *Provider) AbandonWorkItem(ctx context.Context, params core.AbandonParam
 	if err := checkText("LockToken", params.LockToken); err != nil {
 		return classify(ctx, opAbandonWorkItem, err)
 	}
-	err := p.run(ctx, call{
+	gave := p.clock.Now()
+	c := call{
 		op: opAbandonWorkItem, query: sqlAbandonWorkItem,
 		args: []any{params.LockToken, p.nowMs(), optionalDelay(params.Delay), params.IgnoreAttempt},
-	})
+	}
+	var err error
+	var found bool
+	if params.StayAway > 0 && p.leavesToOthers {
+		var row int64
+		leaving := c
+		leaving.query, leaving.read = sqlLeaveWorkItem, one(&found, &row, nil)
+		if err = p.run(ctx, leaving); err == nil && found {
+			leave(p, notifier.Worker, &p.away.rows, row, gave, params)
+		}
+	}
+	if err == nil && !found {
+		err = p.run(ctx, c) // which says what is wrong, if anything
+	}
 	p.released(notifier.Worker, err, params.Delay)
 	return err
 }

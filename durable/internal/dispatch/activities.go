@@ -82,11 +82,12 @@ func (d *Dispatcher) activity(locked *core.LockedWorkItem) Fate {
 		return Abandoned
 	}
 	log := d.log.With("instance_id", item.Instance, "execution_id", item.ExecutionID, "activity_name", item.Name, "activity_id", item.ID)
-	abandon := func(delay time.Duration, ignoreAttempt bool) {
-		d.release(d.cfg.Provider.AbandonWorkItem, core.AbandonParams{LockToken: locked.LockToken, Delay: delay, IgnoreAttempt: ignoreAttempt})
+	giveBack := func(p core.AbandonParams) {
+		p.LockToken = locked.LockToken
+		d.release(d.cfg.Provider.AbandonWorkItem, p)
 	}
 	if !d.sessions.enter(item.SessionID) {
-		abandon(100*time.Millisecond, true)
+		giveBack(core.AbandonParams{Delay: 100 * time.Millisecond, IgnoreAttempt: true})
 		return Abandoned
 	}
 	defer d.sessions.leave(item.SessionID)
@@ -99,7 +100,7 @@ func (d *Dispatcher) activity(locked *core.LockedWorkItem) Fate {
 		delay := d.cfg.Turns.Backoff(locked.AttemptCount)
 		log.Warn("activity not registered here: abandoned", "attempt_count", locked.AttemptCount,
 			"remaining_attempts", d.cfg.Turns.MaxAttempts+1-locked.AttemptCount, "max_attempts", d.cfg.Turns.MaxAttempts, "backoff", delay)
-		abandon(delay, false)
+		giveBack(core.AbandonParams{Delay: delay, StayAway: stayAway(delay)})
 		return Abandoned
 	}
 
@@ -169,11 +170,11 @@ func (d *Dispatcher) activity(locked *core.LockedWorkItem) Fate {
 		}
 	case errors.Is(cause, ErrShutdown):
 		log.Info("activity interrupted by shutdown: it will run again")
-		abandon(0, true)
+		giveBack(core.AbandonParams{IgnoreAttempt: true})
 		return Abandoned
 	case errors.Is(cause, ErrLockExpired):
 		log.Warn("activity's lock expired: it will run again")
-		abandon(0, false)
+		giveBack(core.AbandonParams{})
 		d.waitGrace(outcomes, log)
 		return Abandoned
 	default:

@@ -77,7 +77,11 @@ func TestUnregisteredActivity(t *testing.T) {
 		if waited := time.Since(began); waited < 6*time.Second || waited > 8*time.Second {
 			t.Errorf("poisoned after %v, want back-offs of 1, 2 and 3 s", waited)
 		}
-		want := []core.AbandonParams{{Delay: time.Second}, {Delay: 2 * time.Second}, {Delay: 3 * time.Second}}
+		want := []core.AbandonParams{
+			{Delay: time.Second, StayAway: 2 * time.Second},
+			{Delay: 2 * time.Second, StayAway: 2 * time.Second},
+			{Delay: 3 * time.Second, StayAway: 2 * time.Second},
+		}
 		if diff := cmp.Diff(want, b.p.abandons()); diff != "" {
 			t.Error(diff)
 		}

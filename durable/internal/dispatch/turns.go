@@ -118,7 +118,7 @@ func (t *Turns) Decide(ctx context.Context, item *core.OrchestrationItem) Decisi
 		delay := t.Backoff(item.AttemptCount)
 		log.Warn("orchestration not registered here: abandoned", "version", deref(version), "attempt_count", item.AttemptCount,
 			"remaining_attempts", t.MaxAttempts+1-item.AttemptCount, "max_attempts", t.MaxAttempts, "backoff", delay)
-		return abandon(delay, false)
+		return Decision{Abandon: &core.AbandonParams{LockToken: item.LockToken, Delay: delay, StayAway: stayAway(delay)}}
 	}
 	in := replay.Input{
 		Instance: item.Instance, Execution: b.execution(), History: b.history(), Messages: b.messages,
@@ -197,6 +197,10 @@ func (t *Turns) supports(item *core.OrchestrationItem) (stamp string, ok bool) {
 	v, err := core.ParseVersion(stamp)
 	return stamp, err != nil || t.Supported.Contains(v)
 }
+
+// stayAway is how much longer than others this process keeps away from work that it
+// has no code for: long enough for who is not woken at once when it is due.
+func stayAway(backoff time.Duration) time.Duration { return min(2*backoff, 2*time.Second) }
 
 func (t *Turns) resolve(name string, version *string) (replay.Handler, string, bool) {
 	if version != nil && *version == core.ExecutionVersionUnset {
