@@ -73,13 +73,14 @@ func (v variant) impatient() *pgx.Conn {
 	return conn
 }
 
-// background runs a statement on a connection of its own, which has a time-out
-// and looks for deadlocks soon. The channel gives its error.
+// background runs a statement on a connection of its own, which has a time-out. It
+// looks for a deadlock once, after the other side has had time to wait as well. The
+// channel gives its error.
 func (f fixture) background(text string, args ...any) <-chan error {
 	f.Helper()
 	conn := f.connect()
 	f.execOn(conn, `SET statement_timeout = '10s'`)
-	f.execOn(conn, `SET deadlock_timeout = '50ms'`)
+	f.execOn(conn, `SET deadlock_timeout = '2s'`)
 	done := make(chan error, 1)
 	go func() {
 		_, err := conn.Exec(f.Context(), f.sql(text), args...)

@@ -123,7 +123,7 @@ func TestForeignStatements(t *testing.T) {
 	forBothPools(t, func(t *testing.T, db *migrationstest.DB, p *pgprovider.Provider, pool *pgxpool.Pool) {
 		prepareBoth(t, p, pool)
 		names := make(map[string]string)
-		rows, err := pool.Query(t.Context(), `SELECT name, statement FROM pg_catalog.pg_prepared_statements WHERE statement LIKE $1`, "%fetch_work_item(%")
+		rows, err := pool.Query(t.Context(), `SELECT name, statement FROM pg_catalog.pg_prepared_statements WHERE statement LIKE $1`, "%fetch_work_item%")
 		must(t, err)
 		for rows.Next() {
 			var name, text string

@@ -106,6 +106,7 @@ func (v vary) answer(a answer) answer {
 	if a.Abandon != nil {
 		abandon := *a.Abandon
 		abandon.LockToken = ""
+		abandon.StayAway = 0 // a hint of ours
 		a.Abandon = &abandon
 	}
 	if a.Ack != nil {
