@@ -70,11 +70,11 @@ func TestReplacedFunction(t *testing.T) {
 		enqueueWork(t, p, activity(1))
 		// Another result type, and a new function under the old name.
 		sql(t, db, `
-			ALTER FUNCTION @.fetch_work_item RENAME TO old_fetch_work_item;
-			CREATE FUNCTION @.fetch_work_item(p_now_ms bigint, p_lock_timeout_ms bigint, p_owner_id text DEFAULT NULL,
-			    p_session_lock_timeout_ms bigint DEFAULT NULL, p_tag_filter text[] DEFAULT NULL, p_tag_mode text DEFAULT 'default_only')
+			ALTER FUNCTION @.dxgo_fetch_work_item_except RENAME TO old_fetch_work_item;
+			CREATE FUNCTION @.dxgo_fetch_work_item_except(p_now_ms bigint, p_lock_timeout_ms bigint, p_owner_id text,
+			    p_session_lock_timeout_ms bigint, p_tag_filter text[], p_tag_mode text, p_away bigint[])
 			RETURNS TABLE(out_work_item varchar, out_lock_token varchar, out_attempt_count bigint)
-			LANGUAGE sql AS $$ SELECT * FROM @.old_fetch_work_item($1, $2, $3, $4, $5, $6) $$;
+			LANGUAGE sql AS $$ SELECT * FROM @.old_fetch_work_item($1, $2, $3, $4, $5, $6, $7) $$;
 			CREATE OR REPLACE FUNCTION @.old_fetch_history(text) RETURNS int LANGUAGE sql AS 'SELECT 1'`)
 		onAll(t, pool, func(c *pgxpool.Conn) {
 			_, err := c.Exec(t.Context(), `SELECT 1`)
