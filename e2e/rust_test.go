@@ -163,7 +163,7 @@ func (w *rustWorld) goWorker(t *testing.T) (stop func()) {
 		VersionStamp: rustVersion, Nondeterminism: durable.Fail, StrictInputs: true,
 		Tags:                core.TagFilter{Mode: core.TagsDefaultAnd, Tags: []string{"go"}},
 		UnregisteredBackoff: 100 * time.Millisecond, UnregisteredBackoffMax: 100 * time.Millisecond,
-		MaxAttempts:  10_000, // what only Rust knows comes again until Rust looks, a minute later at most
+		MaxAttempts:  1000, // what only Rust knows comes again and again
 		InstanceLock: rustLock, ActivityLock: rustLock,
 		PollTimeout: time.Second,
 	}, rustTwins()...)
