@@ -11,9 +11,9 @@ import (
 )
 
 // Two processes share a schema, and only one of them has the code for some of the
-// work. The other one is woken first, as Go is before Rust, and is busy with work of
-// its own. It leaves the work to the first all the same, before the attempts are
-// used up.
+// work. The other one is woken first, as Go is before Rust, and is busy with what
+// both can do. It leaves that work to the one that has its code before the attempts
+// are used up.
 func TestProcessesDiffer(t *testing.T) {
 	t.Parallel()
 	const (

@@ -26,10 +26,9 @@ const (
 // Shuffle is [Run], and then replays what f ran: every execution of every
 // instance from every turn on which a runtime could have to go on, ten times, and
 // fifty times more in one go, at other times of the clock and in other orders of
-// maps. The test fails when
-// the code does not ask for exactly the same things with the same inputs each
-// time. It finds what a single run does not show: code that looks at the clock,
-// at random numbers or at the order of a map.
+// maps. The test fails when the code does not ask for exactly the same things with
+// the same inputs each time. It finds what a single run does not show: code that
+// looks at the clock, at random numbers or at the order of a map.
 //
 // The code is replayed as it is registered at the end of f, which should
 // therefore not replace orchestrations.
